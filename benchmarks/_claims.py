@@ -211,20 +211,20 @@ def _reader(figures: Figures) -> Iterator[Claim]:
 
 def _words(figures: Figures) -> Iterator[Claim]:
     rows = {row["name"]: row for row in figures["rows"]}
-    for name, before in (
-        ("words, sizes, pairs, spelling", "BM25"),
-        ("words, sizes, pairs, runs and encoder", "the plain fusion"),
+    for name, what in (
+        ("words, sizes, pairs, spelling", "BM25 with sizes and pairs"),
+        ("words, sizes, pairs, delta, spelling", "BM25 with delta as well"),
+        ("words, sizes, pairs, runs and encoder", "the plain fusion with sizes and pairs"),
+        ("words, sizes, pairs, delta, runs and encoder", "the plain fusion with delta as well"),
     ):
         row = rows[name]
         said = f"{row['whole']:.3f} ({row['difference']:+.4f}, {row['low']:+.4f} to {row['high']:+.4f})"
-        claim = f"Home Depot, nothing taught: {before} with sizes and pairs"
-        yield Claim(claim, said, "above 0", row["low"] > 0)
-    apart = [row["whole"] for row in figures["shops"]]
-    claim = f"Sizes and pairs in the plain fusion on {len(apart)} shops unlike each other"
-    said = (
-        f"{min(a['difference'] for a in apart):+.3f} to {max(a['difference'] for a in apart):+.3f}"
-    )
-    yield Claim(claim, said, "none loses beyond chance", all(a["high"] >= 0 for a in apart))
+        yield Claim(f"Home Depot, nothing taught: {what}", said, "above 0", row["low"] > 0)
+    for key, what in (("of_sizes", "Sizes and pairs"), ("of_delta", "Delta beside these")):
+        apart = [row[key] for row in figures["shops"]]
+        claim = f"{what} in the plain fusion on {len(apart)} shops unlike each other"
+        said = f"{min(a['difference'] for a in apart):+.3f} to {max(a['difference'] for a in apart):+.3f}"
+        yield Claim(claim, said, "none loses beyond chance", all(a["high"] >= 0 for a in apart))
 
 
 def _speed(figures: Figures) -> Iterator[Claim]:
@@ -393,6 +393,11 @@ def _vectors(figures: Figures) -> Iterator[Claim]:
         if row["name"].endswith("items, graph"):
             claim = f"Vectors, {row['name']}: recall@10 on queries that publishing did not see"
             yield Claim(claim, f"{row['recall']:.3f}", "0.98", row["recall"] >= 0.98)
+        if "refused" in row:
+            figure = f"{row['recall']:.3f}"
+            if refused := row["refused"]:
+                figure += f" (a graph had {refused['recall']:.3f} and was refused)"
+            yield Claim(f"Vectors, {row['name']}, recall@10", figure, "0.98", row["held"])
         if row["part"] == "open" and "s" in row and "bar" in row:
             figure = f"{row['s']:.2f} s of processor time"
             yield Claim(f"A version of {row['name']}", figure, f"{row['bar']:g} s", row["held"])

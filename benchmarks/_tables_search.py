@@ -262,18 +262,20 @@ def search_words(figures: Figures) -> list[str]:
             rows,
         ),
         "",
-        "Sizes and pairs on shops unlike each other, in the plain fusion with runs:",
+        "Sizes, pairs and delta on shops unlike each other, in the plain fusion with runs:",
         "",
         *table(
-            "shop | queries | without | with | beside it | condensed",
+            "shop | queries | none | sizes, pairs | and delta | by sizes, pairs | by delta | by all",
             [
                 (
                     row["shop"],
                     f"{row['queries']:,}",
                     f"{row['without']:.3f}",
+                    f"{row['sized']:.3f}",
                     f"{row['with']:.3f}",
+                    _differs(row["of_sizes"]),
+                    _differs(row["of_delta"]),
                     _differs(row["whole"]),
-                    _differs(row["condensed"]),
                 )
                 for row in figures["shops"]
             ],

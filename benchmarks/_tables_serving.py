@@ -193,6 +193,11 @@ def _vectors_beside(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _vectors_rest(row: dict[str, Any]) -> tuple[str, ...]:
+    if "refused" in row:
+        found = f"recall@10 {row['recall']:.3f}"
+        if refused := row["refused"]:
+            found += f"; a graph finds {refused['recall']:.3f} where {refused['where']}"
+        return row["name"], found, f"≥ {row['bar']:g}", _said(row)
     if "mb" in row:
         found = f"{row['mb'][1]:,.0f} MB beside {row['mb'][0]:,.0f}: {row['ratio']:.2f}"
     elif "bytes" in row:

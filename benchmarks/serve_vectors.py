@@ -30,11 +30,10 @@ from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.core.top import top_k
 from wareloom.readers import read
-from wareloom.serving.files.arrays import Arrays
 from wareloom.serving.forms.base import NO_ONE, NOTHING
 from wareloom.serving.vectors.export import merged, write_encoder
 from wareloom.serving.vectors.judge import cuts
-from wareloom.serving.vectors.near import FETCHED, Graph, Near, write_near
+from wareloom.serving.vectors.near import FETCHED, Graph
 from wareloom.serving.versions.measured import LEAST, filters, recalled
 from wareloom.serving.versions.publish import How, write_version
 from wareloom.serving.versions.published import Served
@@ -93,14 +92,23 @@ def each(work: Callable[[np.ndarray], object], asked: np.ndarray) -> float:
     return cpu(turn, 1) / len(asked[:TIMED]) * 1e3
 
 
-def search(beauty: Beauty, items: int, served: Served | None, folder: Path) -> list[Row]:
-    """Exact search and the graph beside their limits, and what filters leave of them."""
+def published(told: dict[str, Any]) -> Row:
+    """How publishing decided that the vectors are searched."""
+    refused = told.get("refused")
+    return {
+        "part": "search",
+        "name": f"{told['items']:,} items, as published: {told['search']}",
+        "refused": refused,
+        "recall": min(told["recall"].values()),
+        "bar": LEAST,
+        "held": min(told["recall"].values()) >= LEAST,
+    }
+
+
+def search(beauty: Beauty, items: int, served: Served) -> list[Row]:
+    """Exact search beside its limit; where publishing took the graph, that too, and what filters leave of it."""
     asked = beauty.asked
-    if served is None:
-        write_near(Arrays(folder), "", beauty.vectors(items), None)
-        near = Near.open(Arrays(folder), "", None)
-    else:
-        near = served.form.near  # type: ignore[attr-defined]
+    near = served.form.near  # type: ignore[attr-defined]
     whole = np.array(near.vectors) if items < 100_000 else near.vectors
     limit = each(lambda query: top_k((whole @ query)[None], 10), asked)
     exact = each(lambda query: near.exact(query, 10, NOTHING, NO_ONE), asked)
@@ -381,7 +389,10 @@ def main() -> None:
             version = Version.open(place, packed=opened.packed)
             found: list[Row] = []
             if "search" in wanted:
-                found += search(beauty, items, version.served, folder)
+                found += [
+                    published(version.told["vectors"]),
+                    *search(beauty, items, version.served),
+                ]
             if "route" in wanted:
                 found.append(route(beauty, version.served))
             del version
@@ -396,9 +407,14 @@ def main() -> None:
                 told(row)
     about = machine(chosen.note)
     about["versions"] |= {"usearch": _version("usearch"), "onnxruntime": _version("onnxruntime")}
-    # Each size is run by itself: a row stays until one of its name was run again.
+    # Each size is run by itself: its rows stay until a part of it was run again.
     write_rows(
-        chosen.json, "serve_vectors", about, rows, PARTS, lambda row: (row["part"], row["name"])
+        chosen.json,
+        "serve_vectors",
+        about,
+        rows,
+        PARTS,
+        lambda row: (row["part"], row["name"].partition(" items")[0]),
     )
 
 

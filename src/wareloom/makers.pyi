@@ -1235,6 +1235,7 @@ def ranker(
     behaviour: str = 'item_knn',
     k1: float = 1.2,
     b: float = 0.75,
+    delta: float = 1.0,
     stem: bool = True,
     sizes: bool = True,
     pairs: float = 0.15,
@@ -1249,6 +1250,7 @@ def ranker(
         behaviour: The ranker that says what goes with a history, where there is a weight.
         k1: How soon more mentions of a word stop counting; 0 counts the first alone.
         b: How far long texts are held against their items: 0 not at all, 1 in full.
+        delta: What it counts that a word is there at all, however long the text: a long title that holds all words of a query is then not put behind a short one that holds some. 0 is BM25 as it was.
         stem: Whether English plurals are taken for their singular.
         sizes: Whether "36" finds "36 in.", "2x4" finds "2 in. x 4 in.", and "dw705" finds "DW705-2".
         pairs: Weight of two words side by side beside one word; 0 looks at single words alone.

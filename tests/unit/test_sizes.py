@@ -151,5 +151,6 @@ def test_a_product_put_a_minute_ago_is_found_by_its_size(tmp_path: Path) -> None
 
 def test_new_products_are_scored_by_the_settings_of_bm25() -> None:
     ranker = RANKERS.make("bm25")
-    assert (ranker.k1, ranker.b, ranker.pairs) == (stock.K1, stock.B, stock.PAIRS)
+    own = (stock.K1, stock.B, stock.DELTA, stock.PAIRS)
+    assert (ranker.k1, ranker.b, ranker.delta, ranker.pairs) == own
     assert ranker._terms == stock.TERMS

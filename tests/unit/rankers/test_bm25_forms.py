@@ -28,7 +28,9 @@ def catalogue(titles: list[str], rows: list[tuple[Any, ...]] | None = None) -> S
     return Shop({"items": items, "judgments": pl.DataFrame(rows, schema=names, orient="row")})
 
 
-def slow(query: Counter[str], texts: list[Counter[str]], k1: float, b: float) -> list[float]:
+def slow(
+    query: Counter[str], texts: list[Counter[str]], k1: float, b: float, delta: float = 0.0
+) -> list[float]:
     """The formula, term by term and text by text."""
     mean = sum(sum(text.values()) for text in texts) / len(texts)
     scores = []
@@ -38,7 +40,8 @@ def slow(query: Counter[str], texts: list[Counter[str]], k1: float, b: float) ->
             n = sum(term in other for other in texts)
             idf = np.log(1 + (len(texts) - n + 0.5) / (n + 0.5))
             length = k1 * (1 - b + b * sum(own.values()) / mean)
-            score += idf * own[term] * (k1 + 1) / (own[term] + length)
+            tf = own[term] * (k1 + 1) / (own[term] + length)
+            score += idf * (tf + delta * min(own[term], 1.0))
         scores.append(score)
     return scores
 
@@ -88,7 +91,8 @@ def test_runs_are_read_as_typed_where_others_are_corrected() -> None:
     assert (as_typed("as it is"), as_typed(Corrected.of("a", "b"))) == ("as it is", "b")
 
 
-def test_an_item_is_found_by_words_that_its_queries_use_and_its_text_lacks() -> None:
+@pytest.mark.parametrize("worth", [2.0, 0.4])
+def test_an_item_is_found_by_words_that_its_queries_use_and_its_text_lacks(worth: float) -> None:
     rows = [
         ("red couch", "i0", 3.0, "real", 1.0),
         ("couch", "i0", 2.0, "real", 1.0),
@@ -100,15 +104,15 @@ def test_an_item_is_found_by_words_that_its_queries_use_and_its_text_lacks() -> 
     shop = catalogue(TITLES, rows)
     plain = RANKERS.make("bm25").fit(shop, RUN)
     assert plain.match_all(["couch"]).max() == 0
-    made = RANKERS.make("bm25", expansion=2.0).fit(shop, RUN)
+    made = RANKERS.make("bm25", expansion=worth).fit(shop, RUN)
     words = [Counter(tokenise(title, stem=True)) for title in TITLES]
     texts: list[Any] = [Counter(dict.fromkeys(own, 0.0)) | own for own in words]
     # Both queries of i0 say couch; of i1's, three parts in four; grade 1 and weight 0 say nothing.
-    texts[0]["couch"], texts[1]["couch"], texts[1]["big"] = 2.0, 1.5, 1.5
+    texts[0]["couch"], texts[1]["couch"], texts[1]["big"] = worth, 0.75 * worth, 0.75 * worth
     for row, query in zip(
         made.match_all(["couch", "big sofa"]), ["couch", "big sofa"], strict=True
     ):
-        expected = slow(Counter(query.split()), texts, 1.2, 0.75)
+        expected = slow(Counter(query.split()), texts, 1.2, 0.75, 1.0)
         np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-6)
     assert (made.match_all(["couch"])[0] > 0).tolist() == [True, True, *[False] * 4]
 

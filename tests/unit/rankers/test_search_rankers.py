@@ -38,7 +38,9 @@ def catalogue(titles: list[str], **columns: list[str]) -> Shop:
     return Shop({"items": pl.DataFrame({"item_id": ids, "title": titles, **columns})})
 
 
-def slow_bm25(query: str, texts: list[str], k1: float, b: float, pairs: float) -> list[float]:
+def slow_bm25(
+    query: str, texts: list[str], k1: float, b: float, pairs: float, delta: float
+) -> list[float]:
     """The formula, word by word and text by text; two words side by side as terms of their own."""
 
     def terms(text: str, size: int) -> list[str]:
@@ -57,25 +59,41 @@ def slow_bm25(query: str, texts: list[str], k1: float, b: float, pairs: float) -
                 n = sum(word in other for other in words)
                 idf = np.log(1 + (len(words) - n + 0.5) / (n + 0.5))
                 long = k1 * (1 - b + b * len(own) / mean)
-                total[place] += weight * idf * held[word] * (k1 + 1) / (held[word] + long)
+                tf = held[word] * (k1 + 1) / (held[word] + long)
+                total[place] += weight * idf * (tf + delta)
     return total.tolist()
 
 
 @pytest.mark.parametrize(
-    ("k1", "b", "close"), [(1.2, 0.75, 0.15), (0.5, 0.0, 0.0), (2.0, 1.0, 1.0)]
+    ("k1", "b", "close", "delta"),
+    [(1.2, 0.75, 0.15, 1.0), (0.5, 0.0, 0.0, 0.0), (2.0, 1.0, 1.0, 0.5)],
 )
-def test_bm25_is_the_formula(k1: float, b: float, close: float) -> None:
-    ranker = RANKERS.make("bm25", k1=k1, b=b, pairs=close).fit(catalogue(TITLES), RUN)
+def test_bm25_is_the_formula(k1: float, b: float, close: float, delta: float) -> None:
+    ranker = RANKERS.make("bm25", k1=k1, b=b, pairs=close, delta=delta)
+    ranker = ranker.fit(catalogue(TITLES), RUN)
     queries = ["hammer drill", "red red paint", "garden gnome"]
     scores = ranker.score(without_history(queries))
     for row, query in zip(scores, queries, strict=True):
         np.testing.assert_allclose(
-            row, slow_bm25(query, TITLES, k1, b, close), rtol=1e-5, atol=1e-6
+            row, slow_bm25(query, TITLES, k1, b, close, delta), rtol=1e-5, atol=1e-6
         )
     pairs = ranker.match(queries, np.array([0, 0, 2, 1]), ["i3", "nobody's", "i4", "i1"])
     np.testing.assert_allclose(
         pairs, [scores[0, 3], -np.inf, scores[2, 4], scores[1, 1]], rtol=1e-5
     )
+
+
+def test_a_long_title_with_all_words_comes_before_a_short_one_with_some() -> None:
+    tail = "with case bag two batteries and fast charger for home garage and garden work by hand"
+    others = [*["hammer drill"] * 8, *["hose"] * 3, *["cordless saw"] * 2]
+    shop = catalogue([f"hammer drill cordless {tail}", *others])
+    asked = without_history(["cordless hammer drill"])
+    lifted, plain = (
+        RANKERS.make("bm25", pairs=0.0, delta=delta).fit(shop, RUN).score(asked)[0, :2]
+        for delta in (1.0, 0.0)
+    )
+    assert lifted[0] > lifted[1]
+    assert plain[0] < plain[1]
 
 
 @pytest.mark.parametrize("name", ["bm25", "lambdamart"])
@@ -178,7 +196,7 @@ def test_the_numbers_of_a_pair_by_hand() -> None:
     )[0]
     told = dict(zip(NAMES, row.tolist(), strict=True))
     assert told["BM25 of all text"] == pytest.approx(
-        slow_bm25("red drill gnome", TITLES, 1.2, 0.75, 0.0)[0], rel=1e-5
+        slow_bm25("red drill gnome", TITLES, 1.2, 0.75, 0.0, 0.0)[0], rel=1e-5
     )
     assert told["words of the query"] == 3
     assert told["words of the first field"] == 5

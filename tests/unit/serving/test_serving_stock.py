@@ -15,7 +15,7 @@ from stores import Client, branded, items, made_store, run
 from wareloom.language.tokenise import tokenise
 from wareloom.serving.files.arrays import Arrays
 from wareloom.serving.files.lookup import Lookup
-from wareloom.serving.versions.stock import K1, PAIRS, B, Stock, best_first
+from wareloom.serving.versions.stock import K1, PAIRS, B, DELTA, Stock, best_first
 from wareloom.serving.versions.stocked import Stocked
 
 
@@ -82,7 +82,9 @@ def scored(stock: Stock, query: str, among: list[str]) -> dict[str, float]:
         held = [*words, *map(" ".join, pairwise(words))]
         tf = {term: held.count(term) for term in (*asked, *map(" ".join, pairwise(asked)))}
         weight = {term: PAIRS if " " in term else 1.0 for term in tf}
-        score = sum(weight[w] * len(w) * n * (K1 + 1) / (n + norm) for w, n in tf.items() if n)
+        score = sum(
+            weight[w] * len(w) * (n * (K1 + 1) / (n + norm) + DELTA) for w, n in tf.items() if n
+        )
         if score:
             found[name] = score
     return found

@@ -23,12 +23,12 @@ from wareloom.shop import Shop, Vocabulary
 class BM25(SearchRanker):
     """Add up, over the words of the query, how rare each is and how much of the item's text it makes up.
 
-    Σ idf × tf × (k1 + 1) / (tf + k1 × (1 - b + b × length / mean length)), where idf = ln(1 + (N - n + ½) / (n + ½)).
-    English and Chinese. A request without a query goes by popularity. Memory: 8 bytes a different word of an item.
+    Σ idf × (tf × (k1 + 1) / (tf + k1 × (1 - b + b × length / mean length)) + delta), over the words that the text has;
+    idf = ln(1 + (N - n + ½) / (n + ½)). English and Chinese. A request without a query goes by popularity. Memory: 8 bytes a different word of an item.
     Two words side by side are a term of their own that weighs `pairs` as much. An item is found by the bare numbers of
     its sizes and by the parts of its model numbers, too. With `expansion`, words that queries use and the text of what
-    was right for them lacks are mentions in it. Robertson et al. (1994); Robertson and Zaragoza (2009); pairs: Metzler
-    and Croft (2005); expansion: Nogueira et al. (2019).
+    was right for them lacks are mentions in it. Robertson et al. (1994); Robertson and Zaragoza (2009); delta: Lv and
+    Zhai (2011); pairs: Metzler and Croft (2005); expansion: Nogueira et al. (2019).
     """
 
     laws: ClassVar[frozenset[str]] = frozenset(
@@ -40,6 +40,9 @@ class BM25(SearchRanker):
     """How soon more mentions of a word stop counting; 0 counts the first alone."""
     b: Share = 0.75
     """How far long texts are held against their items: 0 not at all, 1 in full."""
+    delta: NonNegative = 1.0
+    """What it counts that a word is there at all, however long the text: a long title that holds all words of a query
+    is then not put behind a short one that holds some. 0 is BM25 as it was."""
     stem: bool = True
     """Whether English plurals are taken for their singular."""
     sizes: bool = True
@@ -65,9 +68,9 @@ class BM25(SearchRanker):
         counts = self._counts(words, weights)
         if len(rows):
             counts = counts + np.float32(self.expansion) * self._lacking(counts, asked, rows)
-        self.weights_ = bm25(counts, self.k1, self.b)
+        self.weights_ = bm25(counts, self.k1, self.b, self.delta)
         if beside:
-            close = bm25(self._counts(beside, weights), self.k1, self.b)
+            close = bm25(self._counts(beside, weights), self.k1, self.b, self.delta)
             self.weights_ = (self.weights_ + np.float32(self.pairs) * close).tocsr()
 
     def _counts(self, terms: dict[str, pl.Series], weights: dict[str, float]) -> sparse.csr_matrix:

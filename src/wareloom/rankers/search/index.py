@@ -59,18 +59,19 @@ def idf(counts: sparse.csr_matrix) -> np.ndarray:
     return np.log1p((counts.shape[0] - held + 0.5) / (held + 0.5)).astype(np.float32)
 
 
-def bm25(counts: sparse.csr_matrix, k1: float, b: float) -> sparse.csr_matrix:
+def bm25(counts: sparse.csr_matrix, k1: float, b: float, delta: float = 0.0) -> sparse.csr_matrix:
     """Weigh counts [items, terms] so that the product with a query's counts is its BM25 score: float32 CSR.
 
-    idf × tf × (k1 + 1) / (tf + k1 × (1 - b + b × length / mean length)). Robertson et al. (1994).
+    idf × (tf × (k1 + 1) / (tf + k1 × (1 - b + b × length / mean length)) + delta). Robertson et al. (1994); with a
+    delta above 0 it is BM25+ of Lv and Zhai (2011). Less than one mention gets its share of the delta.
     """
     length = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     mean = length.mean() if len(length) and length.sum() > 0 else 1.0
     row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
     tf = counts.data.astype(np.float64)
-    value = (
-        tf * (k1 + 1) / (tf + k1 * (1 - b + b * length[row] / mean)) * idf(counts)[counts.indices]
-    )
+    value = tf * (k1 + 1) / (tf + k1 * (1 - b + b * length[row] / mean))
+    value += delta * np.minimum(tf, 1.0)
+    value *= idf(counts)[counts.indices]
     return sparse.csr_matrix(
         (value.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape
     )

@@ -23,7 +23,7 @@ from wareloom.errors import SourceError
 from wareloom.language.sizes import Terms
 from wareloom.serving.files.frames import MAGIC, datasync, framed, records_in
 
-K1, B, PAIRS = 1.2, 0.75, 0.15
+K1, B, DELTA, PAIRS = 1.2, 0.75, 1.0, 0.15
 TERMS = Terms(pairs=True)
 BESIDE = 50
 """Products that are sorted beside those that are wanted, as some may not be shown"""
@@ -135,13 +135,13 @@ class Stock:
         """BM25 of some products for a query, those above 0 alone; `idf` gives the rarity of a word."""
         scores: dict[str, float] = {}
         for term, times in Counter(TERMS.asked(query)).items():
-            rare = times * _worth(term) * idf(term) * (K1 + 1)
+            rare = times * _worth(term) * idf(term)
             if rare <= 0:
                 continue
             for name, tf in self._holding.get(term, {}).items():
                 if name in among:
-                    norm = K1 * (1 - B + B * self._lengths[name] / mean)
-                    scores[name] = scores.get(name, 0.0) + rare * tf / (tf + norm)
+                    found = _mentioned(tf, self._lengths[name] / mean)
+                    scores[name] = scores.get(name, 0.0) + rare * found
         return scores
 
 
@@ -168,15 +168,19 @@ def is_gone(item: dict[str, Any], now: int) -> bool:
 def of_itself(title: str, idf: Any, mean: float) -> float:
     """What a title scores for itself by BM25."""
     held = _found_by([title])
-    norm = K1 * (1 - B + B * _length(held) / mean)
-    asked = Counter(TERMS.asked(title))
-    shared = [(term, times, held[term]) for term, times in asked.items()]
+    length = _length(held) / mean
     return float(
         sum(
-            times * _worth(term) * idf(term) * tf * (K1 + 1) / (tf + norm)
-            for term, times, tf in shared
+            times * _worth(term) * idf(term) * _mentioned(held[term], length)
+            for term, times in Counter(TERMS.asked(title)).items()
+            if held[term]
         )
     )
+
+
+def _mentioned(times: int, length: float) -> float:
+    """What so many mentions of a word count in a text, whose length is told in units of the mean."""
+    return times * (K1 + 1) / (times + K1 * (1 - B + B * length)) + DELTA
 
 
 def _found_by(texts: Iterable[str]) -> Counter[str]:
