@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -163,13 +164,27 @@ def serving(store: Path, workers: int = 1) -> Iterator[tuple[int, list[int]]]:
         "--compact-every",
         "0",
     ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, _ended(process):
         assert process.stderr is not None
         port = int(re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline())[1])  # type: ignore[index]
+        # What nobody reads fills the pipe, and then who writes waits.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
         _awake(port)
         own = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield port, [int(one) for one in own]
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """End a process, whatever went wrong while it ran: who leaves waits for it."""
+    try:
+        yield
+    finally:
         process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 @contextlib.contextmanager
@@ -178,10 +193,10 @@ def bare(name: str) -> Iterator[tuple[int, list[int]]]:
     port = random.randint(20_000, 50_000)
     options = "log_level='error', access_log=False, server_header=False"
     script = f"import uvicorn; uvicorn.run('_bare_routes:{name}', port={port}, {options})"
-    with subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parent) as process:
+    command, place = [sys.executable, "-c", script], Path(__file__).parent
+    with subprocess.Popen(command, cwd=place) as process, _ended(process):
         _awake(port)
         yield port, [process.pid]
-        process.send_signal(signal.SIGTERM)
 
 
 def _awake(port: int) -> None:

@@ -32,6 +32,21 @@ def test_a_common_encoding_is_named_beside_what_it_reads(tmp_path: Path, encodin
     assert f"add --set encoding={encoding}." in str(caught.value)
 
 
+def test_german_codes_and_prices_are_not_taken_for_cyrillic(tmp_path: Path) -> None:
+    """A list of parts has few words; a word of letters of two scripts shows that it is read wrongly."""
+    line = "P-1;Größe-Adapter M20x26;Lager;Würth;6.321,43 €"
+    (tmp_path / "Artikel.csv").write_bytes(f"Nr;Name;Gruppe;Marke;Preis\n{line}\n".encode("cp1252"))
+    with pytest.raises(SourceError, match=f"cp1252 would read “{line}”"):
+        read(tmp_path / "Artikel.csv", to=tmp_path / "shop")
+
+
+def test_russian_names_beside_latin_codes_stay_cyrillic(tmp_path: Path) -> None:
+    text = "id,название,марка\n1,Кружка LED большая,Звезда\n2,Чайник зелёный USB,Ромашка\n"
+    (tmp_path / "items.csv").write_bytes(text.encode("cp1251"))
+    with pytest.raises(SourceError, match="cp1251 would read"):
+        read(tmp_path / "items.csv", to=tmp_path / "shop")
+
+
 def test_bytes_that_fit_no_common_encoding_get_the_setting_and_names(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_bytes(b"id,title\n1," + bytes(range(128, 256)) * 3 + b"\n")
     with pytest.raises(SourceError, match=r"--set encoding=NAME, for example gb18030"):

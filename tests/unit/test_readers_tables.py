@@ -166,6 +166,49 @@ def test_grades_of_any_scale(
     assert shop.table("judgments")["grade"].to_list() == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["Exact", "Partial", "Irrelevant"], [3.0, 1.5, 0.0]),
+        (["E", "s", "C", "I"], [3.0, 2.0, 1.0, 0.0]),
+        # The ends of the scale are not there: nothing is stretched.
+        (["fair", "good", "fair"], [0.75, 1.5, 0.75]),
+        (["相关", "不相关", "部分相关"], [3.0, 0.0, 1.5]),
+        (["True", "false"], [3.0, 0.0]),
+    ],
+)
+def test_grades_that_are_words(tmp_path: Path, words: list[str], expected: list[float]) -> None:
+    rows = "".join(f"shoes,i{n},{word}\n" for n, word in enumerate(words))
+    (tmp_path / "j.csv").write_text("query,item_id,relevance\n" + rows)
+    shop = read(tmp_path / "j.csv", to=tmp_path / "shop")
+    assert shop.table("judgments")["grade"].to_list() == expected
+    (said,) = json.loads((tmp_path / "shop" / "read.json").read_text())["said"]
+    assert f"{words[0]} {expected[0]:g}" in said
+    with pytest.raises(SettingError, match="grade_scale='0:3' is for numbers"):
+        read(tmp_path / "j.csv", to=tmp_path / "x", settings={"grade_scale": "0:3"})
+
+
+def test_a_word_that_is_no_grade_is_named_with_those_that_are(tmp_path: Path) -> None:
+    """Before, "All grades are None" was all that was said."""
+    (tmp_path / "j.csv").write_text("query,item_id,relevance\nq,a,Exact\nq,b,meh\n")
+    with pytest.raises(
+        SchemaError, match=r"column 'grade': 'meh' is neither a number nor a word.*partial"
+    ):
+        read(tmp_path / "j.csv", to=tmp_path / "shop")
+
+
+def test_a_scale_that_was_found_is_said(tmp_path: Path) -> None:
+    """A grade of -1 becomes 0, and 2 becomes 3: whoever has 4 on the scale must be able to see it."""
+    (tmp_path / "j.csv").write_text("query,item_id,relevance\nq,a,-1\nq,b,0\nq,c,2\n")
+    shop = read(tmp_path / "j.csv", to=tmp_path / "shop")
+    assert shop.table("judgments")["grade"].to_list() == [0.0, 1.0, 3.0]
+    (said,) = json.loads((tmp_path / "shop" / "read.json").read_text())["said"]
+    assert said.startswith(
+        "Grades from -1 to 2 are taken for the whole scale: -1 is 0, and 2 is 3."
+    )
+    assert "--set grade_scale=-1:3" in said
+
+
 def test_grades_whose_scale_cannot_be_found(tmp_path: Path) -> None:
     (tmp_path / "j.csv").write_text("query,item_id,relevance\nq,a,0\n")
     with pytest.raises(SchemaError, match=r"All grades are 0.0.*grade_scale=0:3"):

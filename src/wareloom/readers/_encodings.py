@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 COMMON = (
     "gb18030",
     "big5",
@@ -20,6 +23,8 @@ COMMON = (
 WESTERN = "cp1252"
 SHOWN = 60
 """Characters of a line that are shown as an encoding would read them"""
+MIXED = re.compile(r"[A-Za-z][\u0370-\u06ff\u0e00-\u0e7f]|[\u0370-\u06ff\u0e00-\u0e7f][A-Za-z]")
+"""Latin beside Greek, Cyrillic, Hebrew, Arabic or Thai letters: no word has both, but one that is read wrongly"""
 OTHERS = "gb18030, cp1252, latin-1 and utf-16"
 
 
@@ -37,7 +42,12 @@ def remedy(text: bytes) -> str:
     western = (one for one in fitting if one.encoding == WESTERN and one.chaos <= best.chaos)
     guess = next(western, best)
     name = WESTERN if WESTERN in guess.could_be_from_charset else guess.encoding
-    seen = next((line for line in str(guess).splitlines() if not line.isascii()), "")
+    read = str(guess)
+    if MIXED.search(read):
+        # "GrцЯe" is no word, and "Größe" is one: lists of parts have too few letters for statistics to see it.
+        with contextlib.suppress(UnicodeDecodeError):
+            name, read = WESTERN, text.decode(WESTERN)
+    seen = next((line for line in read.splitlines() if not line.isascii()), "")
     others = [other for other in OTHERS.split(", ") if other != name]
     return (
         f"{name} would read “{seen.strip()[:SHOWN]}”: if that is right, add --set encoding={name}. "

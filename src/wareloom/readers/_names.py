@@ -32,9 +32,10 @@ _ITEM = (
     "itemid item productid product asin parentasin sku skuid goodsid goods articleid article productuid "
     "stockcode itemno lineitemsku productsku itemsku variantsku variantid productvariantid productno productnumber "
     "productkey productcode productnr prodid itemnumber itemcode itemkey articleno articlenumber articlecode artno "
-    "artnr stocknumber materialno materialnumber plu upc ean gtin barcode offerid listingid goodssn spuid "
-    "docid documentid docno documentno doc passageid pid "
-    "商品 商品id 商品编号 商品编码 商品代码 产品 产品id 产品编号 货号 条码 物料编号"
+    "artnr stocknumber materialno materialnumber bookid isbn isbn13 isbn10 plu upc ean gtin barcode offerid listingid "
+    "goodssn spuid docid documentid docno documentno doc passageid pid clickeditem clickeditemid clickedproduct "
+    "clickedproductid clickedsku clickeddoc clickeddocid clickeddocument "
+    "商品 商品id 商品编号 商品编码 商品代码 产品 产品id 产品编号 货号 条码 书号 物料编号"
 )
 _TIME = (
     "timestamp time ts datetime date eventtime eventtimestamp eventdate unixtime createdat created purchasedate "
@@ -79,7 +80,7 @@ USUAL: dict[str, dict[str, str]] = {
         "描述 商品描述 详情",
         "category": "categories categorypath categorycode categoryname productcategory productcategoryname "
         "maincategory category1 producttypename producttype googleproductcategory productgroupname departmentname "
-        "department itemcategory cat categoryid 类目 分类 类别 品类 类目id",
+        "department itemcategory cat categoryid genre genres 类目 分类 类别 品类 类目id",
         "brand": "brand brandname brands productbrand itembrand manufacturer vendor maker 品牌 品牌名称",
         "price": "price unitprice listprice saleprice lineitemprice itemprice itemcost variantprice regularprice "
         "priceperunit productunitprice itemunitprice soldprice productprice sellingprice 价格 单价 售价",
@@ -216,7 +217,8 @@ _PEOPLE = {
     "age", "gender", "birthday", "birthdate", "city", "country", "zip", "postalcode", "firstname", "email",
 }  # fmt: skip
 _KEYS = {
-    "items": set(_ITEM.split()) - {"sku", "gtin", "ean", "upc", "barcode", "item", "product"},
+    "items": set(_ITEM.split())
+    - {"sku", "gtin", "ean", "upc", "barcode", "isbn", "isbn13", "isbn10", "item", "product"},
     "users": set(_USER.split()),
 }
 """Words by whose company a column `id` is an item's or a user's, and names that go before it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -13,6 +13,12 @@ from wareloom.readers._cells import listed
 from wareloom.readers._header import OWN
 from wareloom.readers._map import Entry, NothingTaken
 from wareloom.readers._names import HISTORIES, plain
+
+CALENDAR = (
+    r"^((19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])|\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|"
+    r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([ T].*)?$"
+)
+"""What a day of the calendar looks like, which a number of days since some beginning does not"""
 
 
 def chosen(frame: pl.LazyFrame, entry: Entry, name: str, intake: Intake) -> pl.LazyFrame:
@@ -92,11 +98,20 @@ def spread(frame: pl.LazyFrame, found: dict[str, str], columns: Sequence[str]) -
 
 
 def by_day(
-    frame: pl.LazyFrame, found: Mapping[str, str], columns: Sequence[str], name: str, intake: Intake
+    frame: pl.LazyFrame, found: dict[str, str], columns: Sequence[str], name: str, intake: Intake
 ) -> pl.LazyFrame:
-    """Rows in the order of their days, where those are numbers that no calendar knows, and there is no time."""
+    """Rows in the order of their days, where those are numbers that no calendar knows, and there is no time.
+
+    Days that a calendar knows are the time, and are entered in `found`.
+    """
     there = {plain(c): c for c in columns}
     if "time" in found or "day" not in there:
+        return frame
+    days = frame.select(pl.col(there["day"]).cast(pl.String).str.strip_chars().alias("day"))
+    looked = days.drop_nulls().head(1000).collect()["day"]
+    looked = looked.filter(looked != "")
+    if len(looked) and looked.str.contains(CALENDAR).all():
+        found["time"] = there["day"]
         return frame
     numbers = [there[c] for c in ("day", "transtime", "timeoftransaction") if c in there]
     cells = [

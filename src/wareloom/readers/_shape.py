@@ -44,6 +44,8 @@ PATHS = (
     ("maincategory", "subcategory"),
 )
 """Columns that are the levels of one category, the widest first"""
+CLICKED = ("clicked", "点击")
+"""How the name of a column begins whose items were clicked"""
 
 
 def shaped(
@@ -187,7 +189,13 @@ def _built(
         made.append(pairs(extra).alias(EXTRAS[table]))
     frame = flat(sheet.frame, [*extra, *about.values()])
     out = frame.select(*made, *trace(frame))
-    return _completed(table, out, event, entry.events if entry else {})
+    return _completed(table, out, kind_of(found, event), entry.events if entry else {})
+
+
+def kind_of(found: Mapping[str, str], event: str) -> str:
+    """The kind of events of which no column says it: `event`, but clicks where their item's column is called so."""
+    clicked = plain(found.get("item_id", "")).startswith(CLICKED)
+    return "select_item" if clicked and event == "purchase" else event
 
 
 def _about(

@@ -27,6 +27,7 @@ from wareloom.readers._names import logged_ids
 from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import PARQUET, numbered, without_trace
+from wareloom.readers._searches import with_searches
 from wareloom.readers._shape import shaped
 from wareloom.readers._text import Piece, known, pieces
 from wareloom.shop.schema import EVENTS
@@ -138,6 +139,7 @@ class Tables(Reader):
         mapped = {c.name for c in came if entries_for(entries, c.name)}
         for complete in (with_headers, with_queries, with_lookups):
             came = complete(came, mapped, intake)
+        came, searched = with_searches(came, mapped, self.event, intake)
         _note_logs(came, mapped, intake)
         parts: dict[str, list[Part]] = {}
         without = Without()
@@ -176,6 +178,8 @@ class Tables(Reader):
             if len(own) > 1:
                 _unused_by_all(name, columns[name], own, intake)
         without.check(intake)
+        if searched:
+            parts["searches"] = searched
         if not {"items", "events", "judgments", "dialogues"} & set(parts):
             raise nothing_recognised(source, {n: c for n, c in columns.items() if c})
         unread({n: c for n, c in columns.items() if n not in without.files}, parts, intake)
@@ -264,7 +268,7 @@ def _note_logs(came: Sequence[Came], mapped: Set[str], intake: Intake) -> None:
 
 def _unused_by_all(name: str, columns: Sequence[str], own: Sequence[Entry], intake: Intake) -> None:
     """Of a file that is several tables, columns are not recognised that none of them uses."""
-    used = {c for e in own for c in e.paths}
+    used = {c for e in own for c in e.paths} | set(intake.columns.get(name, ()))
     if left := [c for c in intake.not_recognised.get(name, []) if c not in used]:
         intake.not_recognised[name] = left
     else:
