@@ -348,6 +348,9 @@ def test_a_leak_is_exit_code_one(tmp_path: Path) -> None:
             "No metric is called 'ndgc'. Did you mean 'ndcg'",
         ),
         ("evaluate {}/shop {}/parts", "algorithm.json is not there"),
+        ("evaluate {}/moddel {}/parts", "There is no saved ranker at {}/moddel: no such folder"),
+        ("show {}/prof", "{}/prof is not there: give the folder of a proof or of a job"),
+        ("show {}/shop", "{}/shop holds no proof: give the folder of a proof or of a job"),
         ("rank {}/model --shop {}/shop --user u999", "No user is called 'u999'"),
         ("prove {}/shop --to {}/x --with markof", "No synthesizer is called 'markof'"),
         (
@@ -355,7 +358,7 @@ def test_a_leak_is_exit_code_one(tmp_path: Path) -> None:
             "--ratios takes numbers with commas, such as 0.5,1, not 'half'",
         ),
         ("list rankers", "No family is called 'rankers'. Did you mean 'ranker'"),
-        ("show eas", "No algorithm is called 'eas'. Did you mean 'ease'"),
+        ("show eas", "No algorithm is called 'eas', and no folder of a proof. Did you mean 'ease'"),
         ("mix {}/shop {}/shop --to {}/x", "rows of the synthetic shop say that they are real"),
     ],
 )
