@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from conftest import exposures
 from search_shop import search_shop
 from wareloom import cli
 from wareloom._version import __version__
-from wareloom.core.family import FAMILIES
-from wareloom.shop import Log, Shop
+from wareloom.core.family import FAMILIES, RANKERS
+from wareloom.shop import Log, Requests, Shop
 
 COMMANDS = sorted(path.stem for path in cli.HERE.glob("*.py") if not path.stem.startswith("_"))
 
@@ -347,6 +348,9 @@ def test_a_leak_is_exit_code_one(tmp_path: Path) -> None:
             "No metric is called 'ndgc'. Did you mean 'ndcg'",
         ),
         ("evaluate {}/shop {}/parts", "algorithm.json is not there"),
+        ("evaluate {}/moddel {}/parts", "There is no saved ranker at {}/moddel: no such folder"),
+        ("show {}/prof", "{}/prof is not there: give the folder of a proof or of a job"),
+        ("show {}/shop", "{}/shop holds no proof: give the folder of a proof or of a job"),
         ("rank {}/model --shop {}/shop --user u999", "No user is called 'u999'"),
         ("prove {}/shop --to {}/x --with markof", "No synthesizer is called 'markof'"),
         (
@@ -354,7 +358,7 @@ def test_a_leak_is_exit_code_one(tmp_path: Path) -> None:
             "--ratios takes numbers with commas, such as 0.5,1, not 'half'",
         ),
         ("list rankers", "No family is called 'rankers'. Did you mean 'ranker'"),
-        ("show eas", "No algorithm is called 'eas'. Did you mean 'ease'"),
+        ("show eas", "No algorithm is called 'eas', and no folder of a proof. Did you mean 'ease'"),
         ("mix {}/shop {}/shop --to {}/x", "rows of the synthetic shop say that they are real"),
     ],
 )
@@ -451,6 +455,37 @@ def test_clicks_are_trained_evaluated_and_proved(tmp_path: Path) -> None:
     assert (refused.code, "A proof of clicks has no setting 'ties'" in refused.err) == (2, True)
 
 
+def _is_asked(work: Path) -> None:
+    """A ranker of search answers queries of the command line as it does in Python, and says so where none came."""
+    shop = Shop.open(work / "shop")
+    queries = shop.table("judgments")["query"].unique().sort().to_list()[:2]
+    rows = told(
+        "rank",
+        work / "model",
+        "--shop",
+        work / "shop",
+        "--query",
+        queries[0],
+        "--query",
+        queries[1],
+        "-k",
+        3,
+    )["ranking"]
+    asked = replace(Requests.sessions([[], []]), queries=queries)
+    wanted = RANKERS.restore(work / "model").rank(asked, 3)
+    assert [(row["query"], row["item_id"]) for row in rows] == [
+        (queries[request], item)
+        for request, item in wanted.select("request", "item_id").iter_rows()
+    ]
+    titles = dict(shop.table("items").select("item_id", "title").iter_rows())
+    assert all(row["title"] == titles[row["item_id"]] for row in rows)
+    refused = wareloom("rank", work / "model", "--shop", work / "shop")
+    assert (refused.code, "for example --query 'red shoes'" in refused.err) == (2, True)
+    again = wareloom("split", work / "shop", "--to", work / "again")
+    assert "by query" in again.out
+    assert f"wareloom train bm25 {work}/again/train" in again.out.replace("\n", " ")
+
+
 def test_search_is_trained_evaluated_and_proved(tmp_path: Path) -> None:
     search_shop(120).save(tmp_path / "shop")
     told("split", tmp_path / "shop", "--to", tmp_path / "parts", "--by", "query")
@@ -466,6 +501,7 @@ def test_search_is_trained_evaluated_and_proved(tmp_path: Path) -> None:
     found = told("evaluate", tmp_path / "model", tmp_path / "parts", "--metrics", "ndcg@5")
     assert found["of"] == "search"
     assert 0 < found["metrics"][0]["low"] <= found["metrics"][0]["mean"] <= 1
+    _is_asked(tmp_path)
     words = (
         "prove",
         tmp_path / "shop",

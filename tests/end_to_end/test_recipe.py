@@ -259,6 +259,16 @@ def test_a_folder_that_holds_something_is_refused(
             "ratio = [0.25]",
             "A proof of recommendation has no setting 'ratio'. Did you mean 'ratios'",
         ),
+        (
+            "[synthesize]",
+            "[synthesize]\nwindoe = 2",
+            "wrong.toml: The table [synthesize] has no setting 'windoe'",
+        ),
+        (
+            "[read]",
+            '[read]\nencoding = "gb18030"',
+            "stand in [read.set], for example [read.set] encoding = …",
+        ),
         ("ratios = [0.25]", "ratios = [nan]", "ratios"),
         ("ratios = [0.25]", "ratios = [inf]", "ratios"),
         ("ratios = [0.25]", "ratios = [-0.25]", "give a number above 0"),

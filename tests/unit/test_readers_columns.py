@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from wareloom.errors import SchemaError, SettingError
 from wareloom.readers import read
 from wareloom.readers._header import OWN, apart
-from wareloom.readers._names import recognise
+from wareloom.readers._names import recognise, table_of
 from wareloom.shop import Shop
 
 
@@ -70,7 +70,7 @@ def test_names_of_open_search_tools(grade: str, document: str) -> None:
 
 @pytest.mark.parametrize(
     ("user", "when"),
-    [("shopper_hash_v2", "moment"), ("cust_ref", "ordered_on"), ("kunde", "zeitpunkt")],
+    [("shopper_hash_v2", "moment"), ("cust_ref", "ordered_on"), ("kunden_schluessel", "zeitpunkt")],
 )
 def test_a_column_that_nearly_is_the_user_or_the_time_is_named_with_the_line_of_the_map(
     tmp_path: Path, user: str, when: str
@@ -340,3 +340,45 @@ def test_a_table_behind_a_title_is_no_note_where_quote_signs_are_text(tmp_path: 
     (tmp_path / "in" / "items.txt").write_text(rows)
     shop = read(tmp_path / "in", to=tmp_path / "shop", settings={"quote": "none"})
     assert shop.table("items")["title"].to_list() == ['P0 a">', "P1"]
+
+
+@pytest.mark.parametrize(
+    ("items", "orders"),
+    [
+        ("Artikelnummer;Bezeichnung;Warengruppe;Hersteller;Preis",
+         "Kundennummer;Artikelnummer;Bestelldatum;Menge;Auftragsnummer"),
+        ("code_produit;nom_produit;catégorie;marque;prix",
+         "code_client;code_produit;date_commande;quantité;numéro_commande"),
+        ("codigo_producto;nombre_producto;categoría;marca;precio",
+         "codigo_cliente;codigo_producto;fecha_pedido;cantidad;numero_pedido"),
+        ("codice_prodotto;nome_prodotto;categoria;marca;prezzo",
+         "codice_cliente;codice_prodotto;data_ordine;quantità;numero_ordine"),
+    ],
+)  # fmt: skip
+def test_columns_of_european_exports(items: str, orders: str) -> None:
+    found = recognise("items", items.split(";"))
+    assert list(found) == ["item_id", "title", "category", "brand", "price"]
+    assert list(found.values()) == items.split(";")
+    found = recognise("events", orders.split(";"))
+    user, item, time, quantity, order = orders.split(";")
+    assert found == {
+        "user_id": user, "session_id": order, "item_id": item, "time": time, "quantity": quantity,
+    }  # fmt: skip
+    assert (table_of("a.csv", items.split(";")), table_of("b.csv", orders.split(";"))) == (
+        "items",
+        "events",
+    )
+
+
+def test_books_are_items_by_their_isbn() -> None:
+    assert recognise("items", ["isbn", "title", "genre"])["item_id"] == "isbn"
+    assert recognise("items", ["id", "title", "isbn", "price"])["item_id"] == "id"
+    assert recognise("events", ["user_id", "book_id", "isbn"])["item_id"] == "book_id"
+
+
+def test_an_order_is_not_offered_as_the_item(tmp_path: Path) -> None:
+    """`order_id` is near `offer_id` by its letters, and is known as something else."""
+    (tmp_path / "a.csv").write_text("customer_id,thing,order_id\nu,a,1\n")
+    with pytest.raises(SchemaError) as caught:
+        read(tmp_path / "a.csv", to=tmp_path / "shop")
+    assert "item_id = 'order_id'" not in str(caught.value)

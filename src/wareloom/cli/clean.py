@@ -65,8 +65,11 @@ def _summary(told: dict[str, Any], shop: Path, to: Path) -> Summary:
         for name, one in tables.items()
     ]
     found.table(("table", "before", "after", "set aside", "blanked", "changed"), rows, "table")
+    of = (
+        " --of search --with attributes" if "judgments" in tables and "events" not in tables else ""
+    )
     return found.place(to).next(
-        f"wareloom split {to} --to PARTS", f"wareloom prove {to} --to PROOF"
+        f"wareloom split {to} --to PARTS", f"wareloom prove {to}{of} --to PROOF"
     )
 
 

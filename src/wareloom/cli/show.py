@@ -16,7 +16,7 @@ def main(
         str,
         typer.Argument(
             help="An algorithm of any family, such as 'ease' or 'markov'; one of your own, 'package.module:Class'; "
-            "'recipe'; or a proof's folder."
+            "'recipe'; or the folder of a proof or of a job."
         ),
     ],
     as_json: AsJson = False,
@@ -24,14 +24,16 @@ def main(
     """Show an algorithm or a recipe: settings with defaults, as JSON their schema; or a proof: its verdict."""
     from wareloom.core.family import FAMILIES, family_of
     from wareloom.core.schema import schema_of
-    from wareloom.errors import unknown
+    from wareloom.errors import SourceError, UnknownNameError, near
 
-    if (Path(name) / "proof.json").exists():
+    folder = next(
+        (at for at in (Path(name), Path(name) / "proof") if (at / "proof.json").exists()), None
+    )
+    if folder is not None:
         from wareloom.cli._proof import told
         from wareloom.experiment.result import Proof
 
-        proof = Proof.open(name)
-        page = Path(name) / "report.html"
+        proof, page = Proof.open(folder), folder / "report.html"
         summary = told(proof).place(page if page.exists() else None, name="report")
         show_value(proof.data, as_json, summary)
         return
@@ -43,8 +45,14 @@ def main(
     named = [family for family in FAMILIES.values() if name in family.names()]
     holders = [family_of(name)] if ":" in name else named
     if not holders:
-        raise unknown(
-            "algorithm", name, [n for family in FAMILIES.values() for n in family.names()]
+        if Path(name).exists() or len(Path(name).parts) > 1:
+            there = "holds no proof" if Path(name).exists() else "is not there"
+            raise SourceError(
+                f"{name} {there}: give the folder of a proof or of a job, or an algorithm's name."
+            )
+        known = {n for family in FAMILIES.values() for n in family.names()}
+        raise UnknownNameError(
+            f"No algorithm is called {name!r}, and no folder of a proof.{near(name, known)} wareloom list names all."
         )
     for family in holders:
         entry = family.describe(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from wareloom.cli._shared import (
 )
 from wareloom.cli._summary import Summary
 
+if TYPE_CHECKING:
+    from wareloom.shop import Shop
+
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The shop's folder.")],
@@ -28,7 +31,8 @@ def main(
     by: Annotated[
         str,
         typer.Option(
-            help="time, leave-last-out, user, query, or class (photos); class for photos alone, else time.",
+            help="time, leave-last-out, user, query, or class (photos). Where not given: class for photos alone, "
+            "query for judgments or searches without events, else time.",
             show_default=False,
         ),
     ] = "",
@@ -46,14 +50,24 @@ def main(
 
     free(to, force, "split.json")
     opened, given = Shop.open(shop), settings(set)
-    did = any(opened.rows(name) for name in ("events", "searches", "judgments", "dialogues"))
-    by = by or ("time" if did or not opened.rows("images") else BY_CLASS)
+    by = by or _usual(opened)
     if by == BY_CLASS:
         parts = split_pictures(opened, configure(SplitSettings, given), to)
     else:
         how: Any = configure(SplitSettings, {"by": by, **given})
         parts = split(opened, how, to, run_of(seed, quiet))
     show(parts.how | {"parts": str(to)}, as_json, _summary(parts.how, shop, to))
+
+
+def _usual(shop: Shop) -> str:
+    """How a shop is split where nobody says it: by what it has."""
+    from wareloom.preparing.splits_pictures import BY_CLASS
+
+    if shop.rows("events") or shop.rows("dialogues"):
+        return "time"
+    if shop.rows("judgments") or shop.rows("searches"):
+        return "query"
+    return BY_CLASS if shop.rows("images") else "time"
 
 
 def _summary(how: dict[str, Any], shop: Path, to: Path) -> Summary:
@@ -70,6 +84,11 @@ def _summary(how: dict[str, Any], shop: Path, to: Path) -> Summary:
         made = f"wareloom synth image_augment {to / 'train'} --to SYNTH"
         return found.place(to).next(
             made, f"wareloom compare {to / 'train'} SYNTH --holdout {to / 'validation'} --to PAGE"
+        )
+    if "events" not in rows:
+        return found.place(to).next(
+            f"wareloom synth attributes {to / 'train'} --to SYNTH",
+            f"wareloom train bm25 {to / 'train'} --to MODEL",
         )
     return found.place(to).next(
         f"wareloom synth markov {to / 'train'} --to SYNTH",

@@ -61,6 +61,7 @@ def main(
     """Fit a ranker on a shop and save it."""
     from wareloom.core.family import RANKERS
     from wareloom.core.files import replacing
+    from wareloom.rankers.search.base import SearchRanker
     from wareloom.shop import Shop
 
     free(to, force, "algorithm.json")
@@ -82,7 +83,8 @@ def main(
         ranker.kept(), "train one that keeps counts: wareloom list ranker says which do"
     )
     summary = _summary(ranker, name, shop).warn(note).place(to).place(tracked(track), name="curves")
-    summary.next(f"wareloom evaluate {to} PARTS", f"wareloom rank {to} --shop {shop}")
+    asks = " --query QUERY" if isinstance(ranker, SearchRanker) else ""
+    summary.next(f"wareloom evaluate {to} PARTS", f"wareloom rank {to} --shop {shop}{asks}")
     show(told | ({"note": note} if note else {}), as_json, summary)
 
 

@@ -249,6 +249,11 @@ class Family:
         `allow_code`: packages outside Wareloom whose algorithms the folder may name, and that are then imported.
         """
         folder = Path(folder)
+        if not (folder / foreign.HEAD).exists():
+            there = f"{folder / foreign.HEAD} is not there" if folder.exists() else "no such folder"
+            raise SourceError(
+                f"There is no saved {self.kind} at {folder}: {there}. Name the folder that it was saved to."
+            )
         head = foreign.read_head(folder / foreign.HEAD, self.kind, FAMILIES)
         foreign.check_code(folder / foreign.HEAD, foreign.named_by(head), allow_code)
         cls = self.load(head.name)

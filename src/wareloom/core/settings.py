@@ -88,10 +88,11 @@ class Settings:
         return type(self).__name__
 
 
-def configure(cls: type[Any], values: Mapping[str, Any]) -> Any:
+def configure(cls: type[Any], values: Mapping[str, Any], owner: str = "") -> Any:
     """Build a `cls` from `values`; names and types are checked, text such as "0.5" is turned into what the field is.
 
-    Text with commas is a tuple where the field is one. Raises `SettingError` with the near names for a wrong name, and
+    Text with commas is a tuple where the field is one. `owner` is who has the settings, in messages; the class where
+    it is empty. Raises `SettingError` with the near names for a wrong name, and
     with the expected type or the limits for a wrong value.
     """
     adapters = _adapters(cls)  # type: ignore[arg-type]
@@ -111,7 +112,7 @@ def configure(cls: type[Any], values: Mapping[str, Any]) -> Any:
         if name not in adapters:
             known = ", ".join(sorted(adapters)) or "none"
             raise SettingError(
-                f"{cls.__name__} has no setting {name!r}.{near(name, adapters)} Its settings: {known}."
+                f"{owner or cls.__name__} has no setting {name!r}.{near(name, adapters)} Its settings: {known}."
             )
         if isinstance(value, str) and typing.get_origin(adapters[name][1]) is tuple:
             value = [part.strip() for part in value.split(",") if part.strip()]
@@ -124,7 +125,7 @@ def configure(cls: type[Any], values: Mapping[str, Any]) -> Any:
         and field.default is field.default_factory is dataclasses.MISSING
     ]
     if lacking:
-        raise SettingError(f"{cls.__name__}: give a value for {', '.join(lacking)}.")
+        raise SettingError(f"{owner or cls.__name__}: give a value for {', '.join(lacking)}.")
     if getattr(cls, "__post_init__", None) is not Settings.__post_init__:
         # Its own may look at values before they are what their types say.
         owner = cls._owner(object.__new__(cls)) if issubclass(cls, Settings) else cls.__name__

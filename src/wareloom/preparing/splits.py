@@ -167,8 +167,10 @@ class _Divided:
         self.cuts: dict[str, Any] = {}
         need = ("judgments", "searches") if settings.by == "query" else ("events",)
         if not any(shop.rows(name) for name in need):
+            other = " A split by query can do without: by='query' (--by query)."
             raise SchemaError(
                 f"A split by {settings.by} needs the table {' or '.join(need)}, and the shop has no such rows."
+                f"{other if shop.rows('judgments') or shop.rows('searches') else ''}"
             )
         {
             "time": self.by_time,
@@ -218,7 +220,7 @@ class _Divided:
         if not self.shop.has("events", "time"):
             raise SchemaError(
                 "A split by time needs the column 'time' in the table 'events', and this shop has none. "
-                "Its rows are in order all the same: split by='leave-last-out'."
+                "Its rows are in order all the same: by='leave-last-out' (--by, or of a proof --split, leave-last-out)."
             )
         cuts = cut_times(self.shop.scan("events").select("time"), self.settings)
         self.cuts = {"validation": to_datetime(cuts[0]), "test": to_datetime(cuts[1])}

@@ -143,7 +143,8 @@ def leaderboard(
     shop.verify()
     if not shop.has("events"):
         raise InputError(
-            "A leaderboard needs the table 'events': without it there is no behaviour to hold out."
+            "A leaderboard needs the table 'events': without it there is no behaviour to hold out. "
+            "Which ranker of search is best on judged queries is told by wareloom advise --for search."
         )
     with shippable(shop, run) as (held, own):
         modes = orders(held, settings.ties)

@@ -104,7 +104,14 @@ def nothing_recognised(source: str, seen: Mapping[str, Sequence[str]]) -> Schema
     files = "; ".join(f"{name}: {_some(columns)}" for name, columns in seen.items()) or "no tables"
     hints = []
     for name, columns in seen.items():
-        fits = {c: n for c in ("item_id", "user_id") if (n := fitting(c, columns))}
+        fits: dict[str, str] = {}
+        for column in ("item_id", "user_id"):
+            # What is known as something else, such as the order, is no item.
+            own = {plain(column), *USUAL["events"][column].split(), "id"}
+            open_ = [c for c in columns if plain(c) in own or plain(c) not in COLUMNS]
+            open_ = [c for c in open_ if c not in fits.values()]
+            if found := fitting(column, open_):
+                fits[column] = found
         if "item_id" in fits:
             said = ", ".join(f"{ours} = {theirs!r}" for ours, theirs in fits.items())
             hints.append(f" In {name}, did you mean {said}?")

@@ -1,10 +1,12 @@
-"""The usual names of columns, events and files, English and Chinese, so that most exports need no map."""
+"""The usual names of columns, events and files, so that most exports need no map."""
 
 from __future__ import annotations
 
 import functools
 import re
 from collections.abc import Collection, Iterable, Mapping
+
+from wareloom.readers._european import EUROPEAN
 
 _USER = (
     "userid user customerid customer uid visitorid visitor householdid household memberid member buyerid buyer client "
@@ -136,6 +138,8 @@ USUAL: dict[str, dict[str, str]] = {
     },
 }
 """Column names that are understood, by table and column; written without capitals, blanks and underscores."""
+for _columns in USUAL.values():
+    _columns.update({c: f"{_columns[c]} {names}" for c, names in EUROPEAN.items() if c in _columns})
 
 HISTORIES = {
     "history", "items", "itemids", "itemidlist", "itemlist", "itemsequence", "itemseq", "sequence", "historyitemids",

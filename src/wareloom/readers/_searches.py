@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping, Sequence, Set
 
 import polars as pl
 
+from wareloom.preparing.door import ROW
 from wareloom.preparing.nothing import EMPTY, SIGNS
 from wareloom.readers import Intake
 from wareloom.readers._joins import Part, first_of_each
 from wareloom.readers._names import plain, recognise, table_of
 from wareloom.readers._orders import Came
-from wareloom.readers._scan import ROW, TRACE, without_trace
+from wareloom.readers._scan import TRACE, without_trace
 from wareloom.readers._shape import Sheet, kind_of, sheet_cells
 
 VAGUE = {"search", "keywords", "topic", "topics", "搜索"}

@@ -178,8 +178,7 @@ class Tables(Reader):
             if len(own) > 1:
                 _unused_by_all(name, columns[name], own, intake)
         without.check(intake)
-        if searched:
-            parts["searches"] = searched
+        parts |= {"searches": searched} if searched else {}
         if not {"items", "events", "judgments", "dialogues"} & set(parts):
             raise nothing_recognised(source, {n: c for n, c in columns.items() if c})
         unread({n: c for n, c in columns.items() if n not in without.files}, parts, intake)

@@ -62,6 +62,19 @@ OWN_TABLES = ("generator", "ranker", "ranker_settings", "split")
 """Settings of a proof that a recipe has tables for: [synthesize] and [mix], [train], [split]"""
 
 
+def _table(name: str, values: Mapping[str, Any]) -> Any:
+    """A table of a recipe; raises `SettingError` that names it, and says where settings of what it names stand."""
+    cls = TABLES[name]
+    known = {one.name for one in fields(cls)}
+    if "set" in known and (strange := [v for v in values if v not in known]):
+        raise SettingError(
+            f"The table [{name}] has no setting {strange[0]!r}.{near(strange[0], known)} Its settings: "
+            f"{', '.join(sorted(known))}. Those of what it names stand in [{name}.set], for example "
+            f"[{name}.set] {strange[0]} = …"
+        )
+    return configure(cls, values, f"The table [{name}]")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole job. Every command and function that proves builds one, so that settings are put together here alone."""
@@ -105,7 +118,10 @@ class Recipe:
             if (file := path.parent / str(own["file"])).exists():
                 own["file"] = str(file)
         _place(raw, lambda other: path.parent / other)
-        recipe = cls.of(raw)
+        try:
+            recipe = cls.of(raw)
+        except SettingError as error:
+            raise type(error)(f"{path}: {error}") from error
         if "read" not in recipe.stages:
             raise SettingError(f"The stages of the recipe {path} must begin with 'read'.")
         return recipe
@@ -124,8 +140,7 @@ class Recipe:
             of = table.pop("of", ProveStep().of)
             values["prove"] = {"of": of, "settings": table}
         made = {
-            k: configure(TABLES[k], v) if k in TABLES and isinstance(v, dict) else v
-            for k, v in values.items()
+            k: _table(k, v) if k in TABLES and isinstance(v, dict) else v for k, v in values.items()
         }
         recipe: Recipe = configure(cls, made)
         return recipe._checked()
