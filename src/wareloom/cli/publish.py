@@ -44,7 +44,8 @@ Unproved = Annotated[
     ),
 ]
 Rules = Annotated[
-    Path | None, typer.Option(help="A TOML file of rules: pin, boost, bury, at_most, explore.")
+    Path | None,
+    typer.Option(help="A TOML file of rules: pin, boost, bury, in_stock, at_most, explore."),
 ]
 Smoke = Annotated[
     Path | None,

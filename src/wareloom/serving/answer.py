@@ -6,11 +6,6 @@ Recommendation is search with an empty query.
 from __future__ import annotations
 
 import asyncio
-import base64
-import hmac
-import random
-import secrets
-import struct
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -19,25 +14,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wareloom.errors import InputError
 from wareloom.serving import explain
-from wareloom.serving.asking import best, ignored, is_slow, ordered, request_of
+from wareloom.serving.asking import best, had_instead, ignored, is_slow, ordered, request_of
 from wareloom.serving.files.lookup import hash_of
 from wareloom.serving.forms.base import NO_ONE, NOTHING, Found
+from wareloom.serving.paging import CHANCES, Pages, Paging
 from wareloom.serving.shoppers.memory import ABSENT, Forgotten, Memory, whose
 from wareloom.serving.shoppers.sessions import NO_ENTRIES, merged
 from wareloom.serving.versions.catalogue import card_of
-from wareloom.serving.versions.rules import Placed
+from wareloom.serving.versions.rules import EXPLORED, GAVE_WAY, IN_STOCK, Placed
 from wareloom.serving.versions.stock import Stock, best_first, of_itself
 from wareloom.serving.versions.version import Version
-from wareloom.serving.wire import KINDS, PAGES, Ask, Why, written
+from wareloom.serving.wire import KINDS, Ask, Why, written
 from wareloom.shop.schema import INTERACTIONS
 
 CHOSEN = np.array([name in INTERACTIONS for name in KINDS])
 """Whether events of a kind are of the history that rankers see"""
 NEVER = np.array([name in ("purchase", "hide") for name in KINDS])
 """Whether an item with an event of a kind is not shown again, whatever is asked"""
-TOKEN = struct.Struct("<8sH")
 NEW_PLACE = 4
 """Where a product that the model does not know is put, if its words are like what was looked at"""
 ALIKE = 0.35
@@ -65,16 +59,11 @@ class Shown(NamedTuple):
     """Items that stand on the pages before"""
 
 
-class Gone(InputError):
-    """A page token names a version that is no longer there."""
-
-
 class Answers:
     """Answers requests in one process."""
 
     def __init__(self, memory: Memory, stock: Stock, secret: bytes) -> None:
-        self.memory, self.stock, self.secret = memory, stock, secret
-        self.random = random.Random(secrets.randbits(64))
+        self.memory, self.stock, self.pages = memory, stock, Pages(secret)
         self.slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
         self.waiting = 0
         """Requests that wait for it"""
@@ -111,8 +100,9 @@ class Answers:
             parts.append(_known(ids.codes(ask.exclude)))
         had = np.concatenate(parts) if len(parts) > 2 or len(gone) or len(never) else NOTHING
         barred = NO_ONE if ask.filter is None else version.barred(ask.filter)
-        first = self.offset(ask.page, version)
-        depth = min(version.rules.depth(ask.k) + first, len(version.served))
+        paging = self.pages.begun(ask, version)
+        first = paging.first
+        depth = min(version.rules.wanted(paging.size, first, ask.k), len(version.served))
         before = self.stock.number
         found, degraded = await self._candidates(version, ask, history, depth, had, barred)
         self.stock.refresh()
@@ -121,14 +111,20 @@ class Answers:
             gone, new = version.stock(self.stock, now)
             kept = ~np.isin(found[0], gone)
             found = found[0][kept], found[1][kept]
-        placed, extra = self._placed(version, ask, found, first, had, barred)
+        placed, extra = self._placed(version, ask, found, paging, (had, barred))
+        if version.rules.rules.in_stock and len(gone):
+            others = np.concatenate(parts[1:])
+            higher = had_instead(version, ask, history, found, (gone, others, barred))
+            placed = [
+                p._replace(rules=(*p.rules, IN_STOCK)) if p.code in higher else p for p in placed
+            ]
         scores = dict(zip(found[0].tolist(), found[1].tolist(), strict=True))
         shown_new: dict[int, tuple[str, float]] = {}
         if new:
             shown_new = self._new(version, ask, entries, history, new, placed, scores)
         shown = placed[: ask.k]
         further = first + sum(place.code >= 0 for place in shown)
-        page = self.token(version, further) if extra else ""
+        page = self.pages.token(version, paging._replace(first=further)) if extra else ""
         return Shown(version, shown, scores, shown_new, history, lost + degraded, page, first)
 
     async def _candidates(
@@ -183,25 +179,22 @@ class Answers:
         version: Version,
         ask: Ask,
         found: Found,
-        first: int,
-        had: np.ndarray,
-        barred: np.ndarray,
+        paging: Paging,
+        out: tuple[np.ndarray, np.ndarray],
     ) -> tuple[list[Placed], bool]:
-        """Candidates in the order of the rules, from `first` on; and whether there are more."""
-        rules = version.rules
+        """Candidates in the order of the rules, from a page's first on; and whether there are more."""
+        rules, first = version.rules, paging.first
+        codes, until = found[0].tolist(), first + ask.k
         if not rules.any:
-            codes = found[0].tolist()
-            return [Placed(code) for code in codes[first : first + ask.k]], len(
-                codes
-            ) >= first + ask.k
-        out = set(had.tolist())
+            return [Placed(code) for code in codes[first:until]], len(codes) >= until
+        never, barred = set(out[0].tolist()), out[1]
 
         def allowed(code: int) -> bool:
-            return code not in out and not (len(barred) and barred[code])
+            return code not in never and not (len(barred) and barred[code])
 
-        codes = found[0].tolist()
-        placed = rules.place(codes, first + ask.k, ask.query, allowed, self.random.random)
-        return placed[first:], len(placed) >= first + ask.k
+        chance = paging.drawn / CHANCES
+        placed = rules.place(codes, until, ask.query, allowed, chance, paging.size)
+        return placed[first:], len(placed) >= until
 
     def _new(
         self,
@@ -255,38 +248,6 @@ class Answers:
     def _passes(self, version: Version, ask: Ask, name: str) -> bool:
         return ask.filter is None or version.catalogue.passes(self.stock.items[name], ask.filter)
 
-    def token(self, version: Version, first: int) -> str:
-        """A page token: the version, where the page begins, and a signature over both."""
-        told = TOKEN.pack(bytes.fromhex(version.id), min(first, 65535))
-        return base64.urlsafe_b64encode(told + self._signed(told)).decode()
-
-    def page_version(self, token: str) -> str:
-        """The version that a token names; raises `InputError` for one that was not given out here."""
-        return self._read(token)[0].hex()
-
-    def offset(self, token: str, version: Version) -> int:
-        """Where a page begins."""
-        if not token:
-            return 0
-        first = self._read(token)[1]
-        if first > PAGES:
-            raise InputError(f"There are no pages beyond {PAGES:,} items: narrow what is asked.")
-        return first
-
-    def _read(self, token: str) -> tuple[bytes, int]:
-        try:
-            content = base64.b64decode(token.encode("ascii"), b"-_", validate=True)
-        except ValueError:
-            content = b""
-        told, signature = content[: TOKEN.size], content[TOKEN.size :]
-        if len(told) < TOKEN.size or not hmac.compare_digest(signature, self._signed(told)):
-            raise InputError("The page token is not one that was given out here: ask without it.")
-        found: tuple[bytes, int] = TOKEN.unpack(told)
-        return found
-
-    def _signed(self, told: bytes) -> bytes:
-        return hmac.digest(self.secret, told, "sha256")[:16]
-
     def body(self, shown: Shown, ask: Ask, request: str, slot: str) -> bytes:
         """Write an answer as JSON: prepared cards of the items, with rank and score between."""
         version, hits = shown.version, []
@@ -334,10 +295,12 @@ class Answers:
 
     def why(self, shown: Shown, ask: Ask, place: Placed) -> list[Why]:
         """Why a hit stands where it stands: the rules that moved it, then the parts of its score."""
-        rules = [name for name in place.rules if name not in ("new", "exploration")]
+        rules = [name for name in place.rules if name not in ("new", EXPLORED, GAVE_WAY)]
         found = [explain.why("rule", name, ask.language) for name in rules]
-        if "exploration" in place.rules:
+        if EXPLORED in place.rules:
             found.append(explain.why("exploration", "", ask.language))
+        if GAVE_WAY in place.rules:
+            found.append(explain.gave_way(ask.language))
         if place.code in shown.new:
             words = self.stock.words[shown.new[place.code][0]]
             return [*found, explain.why("new", " ".join([*words][:3]), ask.language)]

@@ -7,6 +7,7 @@ import numpy as np
 from wareloom.serving.forms.base import NOTHING, Asked, Found
 from wareloom.serving.forms.reorder import Reorder
 from wareloom.serving.versions.published import Served
+from wareloom.serving.versions.rules import TOLD
 from wareloom.serving.versions.version import Version
 from wareloom.serving.wire import Ask
 
@@ -63,3 +64,27 @@ def is_slow(served: Served, history: np.ndarray = NOTHING, query: str = "") -> b
     if served.realtime is not None and served.realtime.slow and not query.strip():
         return True
     return served.form.waits(Asked(history, query))
+
+
+def had_instead(
+    version: Version,
+    ask: Ask,
+    history: np.ndarray,
+    found: Found,
+    out: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> set[int]:
+    """Codes of the first that are found behind the best of what cannot be had: they stand higher for it.
+
+    `out`: what cannot be had, what else is not shown (codes), and what a filter bars. None where an answer takes long:
+    for this a ranker is not asked twice.
+    """
+    served = version.searcher() if ask.query.strip() else version.served
+    if served is None or version.reorder is not None or is_slow(served, history, ask.query):
+        return set()
+    gone, had, barred = out
+    others = np.ones(len(served), np.uint8)
+    others[gone] = barred[gone] if len(barred) else 0
+    _, scores = best(served, ask, history, 1, had, others)
+    if not len(scores):
+        return set()
+    return set(found[0][found[1] < scores[0]][:TOLD].tolist())

@@ -22,6 +22,7 @@ SENTENCES = {
         "context": "Fits when and where you ask ({}).",
         "rule": "Placed here by the shop’s rule “{}”.",
         "exploration": "Shown to learn whether it is liked.",
+        "gave_way": "Stands lower here, since another is tried in its place.",
         "new": "New, and described with words like “{}”.",
     },
     "zh": {
@@ -33,6 +34,7 @@ SENTENCES = {
         "context": "符合您所处的时间与场景（{}）。",
         "rule": "由店铺规则“{}”安排。",
         "exploration": "试展示，以了解是否受欢迎。",
+        "gave_way": "因试展示其他商品，此处排位靠后。",
         "new": "新品，描述中含有“{}”等词。",
     },
 }
@@ -41,6 +43,11 @@ SENTENCES = {
 def why(kind: str, cause: str, language: str, amount: float = 0.0) -> Why:
     """A part in words."""
     return Why(kind, cause, amount, SENTENCES[language][kind].format(cause))
+
+
+def gave_way(language: str) -> Why:
+    """Why an item stands where one came from that is tried in its place."""
+    return Why("exploration", "", 0.0, SENTENCES[language]["gave_way"])
 
 
 def told(

@@ -17,7 +17,7 @@ import msgspec
 
 from wareloom.core import logging
 from wareloom.errors import InputError, OutputError, SourceError
-from wareloom.serving.answer import CHOSEN, Answers, Gone, Shown, exposure, now_us
+from wareloom.serving.answer import CHOSEN, Answers, Shown, exposure, now_us
 from wareloom.serving.config import Settings
 from wareloom.serving.events.erase import forgotten
 from wareloom.serving.events.log import Busy, Full
@@ -25,6 +25,7 @@ from wareloom.serving.events.outbox import log_of
 from wareloom.serving.events.ubi import events_from, ubi_of
 from wareloom.serving.files.lookup import hash_of
 from wareloom.serving.logs import HEADER, REQUEST, Failure, requests
+from wareloom.serving.paging import Gone
 from wareloom.serving.shoppers.memory import ABSENT, Forgotten, memory_of, whose
 from wareloom.serving.shoppers.sessions import entries_of
 from wareloom.serving.versions.slots import Slots
@@ -101,7 +102,7 @@ class Application:
             return
         self.load.begin()
         begun = time.perf_counter()
-        request = f"{now_us():x}-{self.answers.random.getrandbits(32):08x}"
+        request = f"{now_us():x}-{self.answers.pages.random.getrandbits(32):08x}"
         REQUEST.set(request)
         self.status.running += 1
         reply: Reply = ()
@@ -264,7 +265,7 @@ class Application:
     def _version(self, ask: Ask) -> Version:
         if not ask.page:
             return self.slots.arm(ask.slot, ask.user or ask.session)
-        found = self.slots.version(self.answers.page_version(ask.page))
+        found = self.slots.version(self.answers.pages.version(ask.page))
         if found is None:
             raise Gone(
                 "The version that gave the first page is gone: ask for the first page again."
