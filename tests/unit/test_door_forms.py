@@ -305,3 +305,12 @@ def test_entities_are_read_before_categories_are_split(tmp_path: Path) -> None:
 def test_a_sign_tells_no_decimal_mark(value: str) -> None:
     assert marks_of(pl.Series([value]), money=True) is None
     assert marks_of(pl.Series([value, "-2.5"]), money=True) == Marks(known=True, mark=".")
+
+
+def test_numbers_of_full_width_are_numbers(tmp_path: Path) -> None:
+    """As a Chinese or Japanese keyboard writes them."""
+    items = pl.LazyFrame(
+        {"item_id": ["a", "b", "c"], "price": ["１２．５", "￥1，299.00", "３００"]}
+    )
+    admit({"items": items}, tmp_path)
+    assert table(tmp_path, "items")["price"].to_list() == [12.5, 1299.0, 300.0]

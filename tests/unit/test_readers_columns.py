@@ -382,3 +382,29 @@ def test_an_order_is_not_offered_as_the_item(tmp_path: Path) -> None:
     with pytest.raises(SchemaError) as caught:
         read(tmp_path / "a.csv", to=tmp_path / "shop")
     assert "item_id = 'order_id'" not in str(caught.value)
+
+
+def test_a_log_without_users_says_so(tmp_path: Path) -> None:
+    """It has a time and is called orders: items that are used twice are not what is wrong with it."""
+    with pytest.raises(
+        SchemaError, match=r"orders.csv, taken for events, lacks the column 'user_id'"
+    ):
+        shop_of(tmp_path, {"orders.csv": "sku,date\na,2024-03-01\na,2024-03-02\n"})
+
+
+@pytest.mark.parametrize(
+    ("cell", "path"),
+    [
+        ('"[""Tea"", ""Green, loose""]"', ["Tea", "Green, loose"]),
+        ("\"[['Home', 'Tea'], ['Sale']]\"", ["Home", "Tea"]),
+        ("[Tea]", ["Tea"]),
+        ("[]", ["[]"]),
+        ("Tea [new]", ["Tea [new]"]),
+    ],
+)
+def test_a_list_of_categories_in_text_is_a_path(tmp_path: Path, cell: str, path: list[str]) -> None:
+    shop = shop_of(
+        tmp_path,
+        {"items.csv": f"item_id,title,category\na,x,{cell}\n", "events.csv": "user,item\nu,a\n"},
+    )
+    assert shop.table("items")["category"].to_list() == [path]

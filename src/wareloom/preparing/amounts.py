@@ -45,6 +45,10 @@ _OPEN = r"^[1-9]\d{0,2}[.,]\d{3}$"
 _OPEN_DOT = r"^\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*$"
 
 
+_WIDE = dict(zip("０１２３４５６７８９．，－＋", "0123456789.,-+", strict=True))
+"""Digits and marks of full width, as Chinese and Japanese keyboards write them"""
+
+
 @dataclass(frozen=True)
 class Marks:
     """How the numbers of a column are written."""
@@ -61,6 +65,7 @@ class Marks:
 
 def _parts(text: pl.Expr, *, money: bool) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     """The number without its signs, whether it is negative, and the currency in capitals; null where there is none."""
+    text = text.str.replace_many(_WIDE)
     groups = text.str.extract_groups(_SIGNED if money else _BARE).struct
     number = groups.field("number").str.replace(r"[.,]?[-–—]$|\s+$", "")
     number = (

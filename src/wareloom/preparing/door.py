@@ -8,6 +8,7 @@ set their row aside. Nothing is dropped silently.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -127,10 +128,20 @@ def _stop_at_defect(staged: Staged) -> None:
         remedy = "say the form, for example --set time_format='%d.%m.%Y %H:%M', "
     elif "not a number" in defect.text and "," in str(value):
         remedy = "say the mark of decimals, --set decimal=, or --set decimal=. , "
+    elif (staged.name, defect.column) == ("events", "event"):
+        remedy = f"say in a map what is meant, events = {{ {_kinds(bad, str(value))} }}, "
     way = BLANK if optional(staged.name, defect.column) else ASIDE
     raise SchemaError(
         f"{where}, column {defect.column!r}: {_shown(value)} is {defect.text}; {remedy}{way}.{others}"
     )
+
+
+def _kinds(bad: pl.LazyFrame, first: str) -> str:
+    """The kinds of events that are not known, as a map names them; of many the first few."""
+    cells = pl.col("raw event") if "raw event" in bad.collect_schema() else pl.col("event")
+    names = bad.select(cells.alias("name")).drop_nulls().unique(maintain_order=True)
+    found = list(dict.fromkeys([first, *names.head(6).collect()["name"].to_list()]))[:5]
+    return ", ".join(f'{json.dumps(name, ensure_ascii=False)} = "view_item"' for name in found)
 
 
 def _shown(value: object) -> str:

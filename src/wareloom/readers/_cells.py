@@ -58,3 +58,14 @@ def listed(cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     text = cells.cast(pl.String)
     bare = text.str.replace_all(r"[\[\]()\"']", "").str.replace_all(r"[|,;\s" + LIST + r"]+", LIST)
     return bare.str.strip_chars(LIST).str.split(LIST)
+
+
+def path_of_list(cells: pl.Expr) -> pl.Expr:
+    """Categories that are lists in text, `["A", "B"]` or `[['A', 'B'], ['C']]`, as a path, of several the first."""
+    inner = cells.str.extract(r"^\s*\[\s*\[?([^\[\]]*)\]", 1)
+    parts = inner.str.extract_all(r"\"[^\"]*\"|'[^']*'|[^,\"']+")
+    path = parts.list.eval(pl.element().str.strip_chars("\"' ")).list.eval(
+        pl.element().filter(pl.element() != "")
+    )
+    is_list = cells.str.contains(r"^\s*\[.*\]\s*$")
+    return pl.when(is_list & (path.list.len() > 0)).then(path.list.join(">")).otherwise(cells)

@@ -344,6 +344,8 @@ def table_of(file: str, columns: list[str]) -> str | None:
         and (has["events"] & HAPPENING or not _is_named(file, "items"))
     ):
         return guess
+    if guess == "items" and named == "events" and has["events"] & HAPPENING:
+        return "events"  # A log that lacks its users, which is said
     if guess is None and has["items"] == {"category"}:
         return None  # a list of categories
     if named and (fits[named] or (has[named] and guess in (None, "users", "searches"))):

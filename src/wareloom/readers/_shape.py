@@ -13,7 +13,7 @@ from wareloom.preparing.door import ITEM, ROW, UNIT_PRICE
 from wareloom.preparing.nothing import EMPTY
 from wareloom.preparing.values import LIST
 from wareloom.readers import Intake
-from wareloom.readers._cells import is_email, who
+from wareloom.readers._cells import is_email, path_of_list, who
 from wareloom.readers._header import UNNAMED
 from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
@@ -297,7 +297,7 @@ def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Ex
             .otherwise(cells)
         )
     if dtype == pl.String and canonical == "category":
-        cells = _one_path(cells, plain(source))
+        cells = _one_path(path_of_list(cells), plain(source))
     if dtype == pl.String and canonical == "image":
         # Of several pictures the first.
         cells = cells.str.strip_prefix(LIST).str.extract(
