@@ -1,4 +1,4 @@
-"""Do synthetic queries make search better that nobody labelled anything for? The proofs of three recipes.
+"""Do synthetic queries make search better that nobody labelled anything for? The proofs of recipes.
 
     python benchmarks/search_useful.py [--only RECIPE ...] [--runs DIR] [--json FILE] [--device cuda]
         [--precision bf16]
