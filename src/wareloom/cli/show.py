@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wareloom.cli._shared import AsJson
 from wareloom.cli._shared import show as show_value
+
+if TYPE_CHECKING:
+    from wareloom.core.family import Family
 
 
 def main(
@@ -22,9 +25,7 @@ def main(
     as_json: AsJson = False,
 ) -> None:
     """Show an algorithm or a recipe: settings with defaults, as JSON their schema; or a proof: its verdict."""
-    from wareloom.core.family import FAMILIES, family_of
     from wareloom.core.schema import schema_of
-    from wareloom.errors import SourceError, UnknownNameError, near
 
     folder = next(
         (at for at in (Path(name), Path(name) / "proof") if (at / "proof.json").exists()), None
@@ -42,19 +43,7 @@ def main(
 
         show_value(recipe_schema(), as_json, "\n".join(outline()))
         return
-    named = [family for family in FAMILIES.values() if name in family.names()]
-    holders = [family_of(name)] if ":" in name else named
-    if not holders:
-        if Path(name).exists() or len(Path(name).parts) > 1:
-            there = "holds no proof" if Path(name).exists() else "is not there"
-            raise SourceError(
-                f"{name} {there}: give the folder of a proof or of a job, or an algorithm's name."
-            )
-        known = {n for family in FAMILIES.values() for n in family.names()}
-        raise UnknownNameError(
-            f"No algorithm is called {name!r}, and no folder of a proof.{near(name, known)} wareloom list names all."
-        )
-    for family in holders:
+    for family in _holders(name):
         entry = family.describe(name)
         settings = {
             s.name: {"type": s.type, "default": s.default, "doc": s.doc} for s in entry.settings
@@ -77,3 +66,23 @@ def main(
         if as_json:
             shown["schema"] = schema_of(family.load(name), name)
         show_value(shown, as_json, "\n".join(lines))
+
+
+def _holders(name: str) -> list[Family[Any]]:
+    """The families that have an algorithm of this name; raises `UnknownNameError` or `SourceError` where none has."""
+    from wareloom.core.family import FAMILIES, family_of
+    from wareloom.errors import SourceError, UnknownNameError, near
+
+    named = [family for family in FAMILIES.values() if name in family.names()]
+    holders = [family_of(name)] if ":" in name else named
+    if not holders:
+        if Path(name).exists() or len(Path(name).parts) > 1:
+            there = "holds no proof" if Path(name).exists() else "is not there"
+            raise SourceError(
+                f"{name} {there}: give the folder of a proof or of a job, or an algorithm's name."
+            )
+        known = {n for family in FAMILIES.values() for n in family.names()}
+        raise UnknownNameError(
+            f"No algorithm is called {name!r}, and no folder of a proof.{near(name, known)} wareloom list names all."
+        )
+    return holders
