@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -68,7 +68,7 @@ def main(
         show_value(shown, as_json, "\n".join(lines))
 
 
-def _holders(name: str) -> list[Family[Any]]:
+def _holders(name: str) -> list[Family]:
     """The families that have an algorithm of this name; raises `UnknownNameError` or `SourceError` where none has."""
     from wareloom.core.family import FAMILIES, family_of
     from wareloom.errors import SourceError, UnknownNameError, near

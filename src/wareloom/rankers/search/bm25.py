@@ -24,11 +24,12 @@ class BM25(SearchRanker):
     """Add up, over the words of the query, how rare each is and how much of the item's text it makes up.
 
     Σ idf × (tf × (k1 + 1) / (tf + k1 × (1 - b + b × length / mean length)) + delta), over the words that the text has;
-    idf = ln(1 + (N - n + ½) / (n + ½)). English and Chinese. A request without a query goes by popularity. Memory: 8 bytes a different word of an item.
-    Two words side by side are a term of their own that weighs `pairs` as much. An item is found by the bare numbers of
-    its sizes and by the parts of its model numbers, too. With `expansion`, words that queries use and the text of what
-    was right for them lacks are mentions in it. Robertson et al. (1994); Robertson and Zaragoza (2009); delta: Lv and
-    Zhai (2011); pairs: Metzler and Croft (2005); expansion: Nogueira et al. (2019).
+    idf = ln(1 + (N - n + ½) / (n + ½)). English and Chinese. A request without a query goes by popularity. Memory: 8
+    bytes a different word of an item. Two words side by side are a term of their own that weighs `pairs` as much. An
+    item is found by the bare numbers of its sizes and by the parts of its model numbers, too. With `expansion`, words
+    that queries use and the text of what was right for them lacks are mentions in it. Robertson et al. (1994);
+    Robertson and Zaragoza (2009); delta: Lv and Zhai (2011); pairs: Metzler and Croft (2005); expansion: Nogueira et
+    al. (2019).
     """
 
     laws: ClassVar[frozenset[str]] = frozenset(
