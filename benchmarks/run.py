@@ -308,9 +308,9 @@ BENCHMARKS = {
         "the same ranker taught, for as many updates, on runs of words cut out of titles. Bars: the encoder taught on "
         "synthetic queries 15 % above itself untaught over the whole catalogue; the two stages .40 over the whole "
         "catalogue and .91 on judged items. Each says when it was taken: on 2026-11-30 BM25 had sizes and pairs and no "
-        "delta; before, all was taught the whole way (`strength = 1`, trees at their whole weight), BM25's k1 and b were "
-        "this shop's, items of naive lists were drawn at random, and no ranker asked runs of characters. A cross-encoder "
-        "behind the two stages has a page of its own.",
+        "delta; before, all was taught the whole way (`strength = 1`, trees at their whole weight), BM25's k1 and b "
+        "were this shop's, items of naive lists were drawn at random, and no ranker asked runs of characters. A "
+        "cross-encoder behind the two stages has a page of its own.",
         _tables_search.search_useful,
     ),
     "search_words": Benchmark(

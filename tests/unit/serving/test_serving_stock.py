@@ -15,7 +15,7 @@ from stores import Client, branded, items, made_store, run
 from wareloom.language.tokenise import tokenise
 from wareloom.serving.files.arrays import Arrays
 from wareloom.serving.files.lookup import Lookup
-from wareloom.serving.versions.stock import K1, PAIRS, B, DELTA, Stock, best_first
+from wareloom.serving.versions.stock import DELTA, K1, PAIRS, B, Stock, best_first
 from wareloom.serving.versions.stocked import Stocked
 
 
