@@ -8,7 +8,7 @@ replica killed -9 under load; what was acknowledged, against what PostgreSQL and
 both answer with it; shares of shoppers on both. `gone`: Redis, PostgreSQL and the bucket, each away under load. `cost`:
 processor time of a replica for a request, with the store's own files, with Redis, and with PostgreSQL as well; bytes
 of an event and of a session there. `ray`: the same application on Ray Serve beside uvicorn. `--long` takes 10,000
-pairs of 8 clients, 1,000 of one. With `--only`, what else stands in FILE stays.
+pairs of 8 clients and of 64, 1,000 of one. With `--only`, what else stands in FILE stays.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def kept(place: Place, name: str) -> list[str]:
 
 def pairs(place: Place, items: list[str], count: int) -> list[Row]:
     rows = []
-    for clients, most in ((1, count // 10), (8, count)):
+    for clients, most in ((1, count // 10), (8, count), (64, count)):
         load = Load(place.port, items, f"pairs{clients}")
         asyncio.run(load.run(clients, most))
         rows.append(

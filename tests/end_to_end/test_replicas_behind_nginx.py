@@ -150,6 +150,12 @@ def test_a_replica_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -
             two.start()
             until(lambda: version_at(two.port) == versions[1], 120)
             more(60)
+            # Sixty-four at once, each over a connection of its own, on whichever replica.
+            crowd = [Shopper(port, 100 + n, stop) for n in range(60)]
+            for shopper in crowd:
+                shopper.start()
+            shoppers += crowd
+            until(lambda: all(len(s.acknowledged) >= 3 for s in crowd), 120)
             stop.set()
             for shopper in shoppers:
                 shopper.join()

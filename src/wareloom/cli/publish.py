@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wareloom.cli._shared import AllowCode, AsJson, Quiet, show
 from wareloom.cli._summary import Summary
+
+if TYPE_CHECKING:
+    from wareloom.shop import Shop
 
 BreakEven = Annotated[
     int | None,
@@ -27,6 +30,12 @@ ReadBy = Annotated[
 Judged = Annotated[
     Path | None,
     typer.Option(help="A shop with judged queries, by which another encoder is compared."),
+]
+People = Annotated[
+    Path | None,
+    typer.Option(
+        help="A shop whose log says which pairs five people had, so that reasons may name others."
+    ),
 ]
 RealTime = Annotated[
     Path | None,
@@ -59,6 +68,28 @@ Store = Annotated[
 ]
 
 
+def _opened(shop: Path | None) -> Shop | None:
+    from wareloom.shop import Shop
+
+    return None if shop is None else Shop.open(shop)
+
+
+def _tell(manifest: dict[str, Any], told: dict[str, Any], summary: Summary) -> None:
+    """What was measured of vectors, and how many pairs of items people had; changes `told` and `summary`."""
+    from wareloom.serving.versions.measured import said
+
+    if vectors := manifest.get("vectors"):
+        told["vectors"] = vectors
+        summary.note(said(vectors))
+    if pairs := manifest.get("people"):
+        told["people"] = pairs
+        summary.note(
+            "Pairs of {at_least} people or more: {bought:,} bought, {viewed:,} viewed.".format(
+                **pairs
+            )
+        )
+
+
 def main(
     model: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
     to: Store,
@@ -70,6 +101,7 @@ def main(
     break_even: BreakEven = None,
     encoder: ReadBy = "f32",
     judged: Judged = None,
+    people: People = None,
     most: Most = "people",
     allow_code: AllowCode = None,
     as_json: AsJson = False,
@@ -78,13 +110,10 @@ def main(
     """Make a bundle a version of a store, checked, and make it live in a slot."""
     from wareloom.errors import needed
     from wareloom.serving.versions.store import told_of
-    from wareloom.shop import Shop
-    from wareloom.shop.keeps import Keeps
 
     needed("msgspec", "serve", "Publishing")
     from wareloom.serving.forms.realtime import read_onward
     from wareloom.serving.versions.bucket import opened, publish_to
-    from wareloom.serving.versions.measured import said
     from wareloom.serving.versions.publish import How, read_smoke
     from wareloom.serving.versions.rules import read_rules
 
@@ -99,18 +128,16 @@ def main(
         how=How(
             break_even,
             encoder,
-            Shop.open(judged) if judged else None,
+            _opened(judged),
             read_onward(realtime) if realtime else None,
-            cast(Keeps, most),
+            most,  # type: ignore[arg-type]
+            _opened(people),
         ),
     )
-    vectors = opened(to).manifest(version).get("vectors")
     told = {"version": version, "slot": slot, **told_of(change)}
     summary = Summary(f"{version} is live in {slot!r}.", "good")
     served = f"wareloom serve STORE --versions {to}" if "://" in to else f"wareloom serve {to}"
-    if vectors:
-        told["vectors"] = vectors
-        summary.note(said(vectors))
+    _tell(opened(to).manifest(version), told, summary)
     if unproved:
         summary.warn("It has no proof that it does no harm; every answer says so.")
     show(told, as_json, summary.place(to, name="store").next(served))

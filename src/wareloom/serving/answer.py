@@ -313,7 +313,11 @@ class Answers:
         causes = {int(p.cause) for p in parts if p.kind == "item"}
         titles = {code: version.catalogue.title(code) for code in causes}
         ids = {code: served.ids.text(code) for code in causes}
-        return found + explain.told(parts, titles, ids, ask.language)
+
+        def did(code: int) -> str:
+            return version.others(code, place.code)
+
+        return found + explain.told(parts, titles, ids, ask.language, did)
 
 
 def exposure(shown: Shown, ask: Ask, request: str, now: int) -> dict[str, Any]:

@@ -1,20 +1,21 @@
 """Why an item stands where it stands, in figures and in one sentence, English or Chinese.
 
-No sentence says what other people did: a version keeps no counts of people, and such a sentence wants five at least.
+What others did is said only of pairs of items that five people or more had, as the version keeps them, and only where
+that is what the part of the score comes from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wareloom.serving.forms.base import Part
 from wareloom.serving.wire import Why
 
-MOST = 5
-"""Parts that are told of a hit"""
 SENTENCES = {
     "en": {
         "item": "Goes with “{}”, which you looked at.",
+        "bought": "Others who bought “{}” bought this, too.",
+        "viewed": "Others who looked at “{}” looked at this, too.",
         "word": "Has the word “{}”.",
         "popularity": "Liked in this shop.",
         "member": "Fits what you look at ({}).",
@@ -27,6 +28,8 @@ SENTENCES = {
     },
     "zh": {
         "item": "与您看过的“{}”相配。",
+        "bought": "购买了“{}”的其他顾客也购买了这件商品。",
+        "viewed": "看过“{}”的其他顾客也看过这件商品。",
         "word": "含有“{}”一词。",
         "popularity": "本店受欢迎的商品。",
         "member": "符合您的浏览偏好（{}）。",
@@ -51,15 +54,20 @@ def gave_way(language: str) -> Why:
 
 
 def told(
-    parts: Sequence[Part], titles: dict[int, str], ids: dict[int, str], language: str
+    parts: Sequence[Part],
+    titles: dict[int, str],
+    ids: dict[int, str],
+    language: str,
+    did: Callable[[int], str],
 ) -> list[Why]:
-    """Parts in words, the greatest first; what is beyond the most that are told is added up as the last."""
+    """Parts in words, in their order; `did` says what enough people did with an item (code) and the one explained."""
     found = []
     for part in parts:
         if part.kind == "item":
             code = int(part.cause)
-            one = why("item", titles[code], language, part.amount)
-            one.cause = ids[code]
+            others = did(code) if part.others and part.amount > 0 else ""
+            one = why(others or "item", titles[code], language, part.amount)
+            one.kind, one.cause, one.others = "item", ids[code], others
         else:
             one = why(part.kind, str(part.cause), language, part.amount)
         found.append(one)

@@ -124,6 +124,8 @@ class Why(Struct, omit_defaults=True):
     cause: str
     amount: float = 0.0
     sentence: str = ""
+    others: str = ""
+    """What five people or more did with the cause and this item, bought or viewed; left out where fewer did"""
 
 
 class Hit(Struct, omit_defaults=True):

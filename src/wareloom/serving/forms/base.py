@@ -1,7 +1,6 @@
 """The forms in which rankers are served: each answers one request in codes, from arrays that are mapped from files.
 
-A form is written from a fitted ranker by `write_form` and read by `read_form`. Tables of neighbours, words and
-popularity, and stacks, have one of their own. Every other ranker is asked itself, with its large arrays mapped.
+Tables of neighbours, words, popularity and stacks have one of their own. Every other ranker is asked itself.
 """
 
 from __future__ import annotations
@@ -60,6 +59,8 @@ class Part(NamedTuple):
     cause: int | str
     """Code of the history's item, the word, or a name"""
     amount: float
+    others: bool = False
+    """Whether it comes from what other shoppers had"""
 
 
 Table = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -101,6 +102,8 @@ class Form(ABC):
     """Names of the context that it looks at, and "time" where it looks at when it is asked"""
     slow = False
     """Whether some answers may take long"""
+    others = False
+    """Whether its parts come from what other shoppers had"""
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -132,7 +135,8 @@ class Form(ABC):
         found = []
         for cause in dict.fromkeys(asked.codes.tolist()):
             left = asked._replace(codes=asked.codes[asked.codes != cause])
-            found.append(Part("item", cause, whole - float(self.scores(left)[code])))
+            amount = whole - float(self.scores(left)[code])
+            found.append(Part("item", cause, amount, self.others))
         if asked.onward is not None:
             plain = float(self.scores(asked._replace(onward=None))[code])
             found.append(Part("onward", asked.onward.name, whole - plain))
@@ -193,12 +197,11 @@ class Rows(Form):
     ) -> Found:
         """The best of rows that are named, with their weights."""
         codes, found = np.empty(k, np.int32), np.empty(k, np.float32)
-        rest = (self.tail, self.order)
         n = kernels.best_of_rows(
             rows,
             weights,
             self.table,
-            rest,
+            (self.tail, self.order),
             had,
             barred,
             self.room.work,
@@ -213,7 +216,8 @@ class Rows(Form):
             if amount := float(weight * kernels.entry(self.table, row, code)):
                 found[int(row)] = found.get(int(row), 0.0) + amount
         if sum(found.values()) > 0:
-            return _onward([Part("item", row, amount) for row, amount in found.items()], asked)
+            own = [Part("item", row, amount, self.others) for row, amount in found.items()]
+            return _onward(own, asked)
         return [Part("popularity", "popularity", float(self.tail[code]))]
 
 
@@ -357,8 +361,7 @@ def rows_of(matrix: sparse.csr_matrix) -> Table:
 
 def by_score(scores: np.ndarray) -> np.ndarray:
     """Items in the order of their scores, the highest first, equal ones by code: int32."""
-    order: np.ndarray = np.argsort(-scores, kind="stable").astype(np.int32)
-    return order
+    return np.asarray(np.argsort(-scores, kind="stable"), dtype=np.int32)
 
 
 def own_form(ranker: Ranker) -> str:

@@ -19,6 +19,10 @@ VECTORS = (
 TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn", "complements")
 
 
+OTHERS = ("ease", "item_knn", "slim", "transitions")
+"""Additive ones whose parts come from what other shoppers had: of these alone an explanation says what others did"""
+
+
 def form_of(name: str) -> str:
     """Which form the ranker of a name is served in under its default settings, without importing it."""
     if name in TABLES:

@@ -26,6 +26,7 @@ from wareloom.serving.forms.reorder import ITEMS, RERANKER
 from wareloom.serving.vectors.form import Vectors
 from wareloom.serving.versions.catalogue import write_catalogue
 from wareloom.serving.versions.measured import measure
+from wareloom.serving.versions.people import write_people
 from wareloom.serving.versions.published import Served, write_served
 from wareloom.serving.versions.rules import rules_of
 from wareloom.serving.versions.store import Change, Store, check_slot
@@ -33,6 +34,7 @@ from wareloom.serving.versions.swap import swap_encoder
 from wareloom.serving.versions.version import (
     FORMAT,
     MANIFEST,
+    PEOPLE,
     Version,
     check_version,
     digest,
@@ -69,6 +71,10 @@ def publish(
     check_slot(slot)
     rules_of(rules or {}, str(model))
     how = how or How()
+    if how.people is not None and how.most == "private":
+        raise InputError(
+            "Pairs of items that people had are counts of them: publish without people, or with most='counts'."
+        )
     bundle = Bundle.open(model, allow_code=tuple(allow_code), most=how.most)
     _check_proof(bundle, unproved)
     if bundle.reranker is not None and bundle.reranker.whole:
@@ -110,7 +116,9 @@ class How:
     onward: Onward | None = None
     """How short sessions are written on; None answers them plainly"""
     most: Keeps = "people"
-    """So much of real users the bundle may hold at most, see `Bundle.open`"""
+    """So much of real users the version may hold at most, see `Bundle.open`"""
+    people: Shop | None = None
+    """Whose log says which two items five people or more had; None says nothing of others"""
 
 
 def _check_proof(bundle: Bundle, unproved: bool) -> None:
@@ -151,6 +159,7 @@ def write_version(
     vectors = measure(folder / "served", break_even=how.break_even, queries=queries)
     ids = bundle.ranker.items_
     write_catalogue(bundle.items, ids, folder / "catalogue")
+    people = None if how.people is None else write_people(how.people, ids, folder / PEOPLE)
     mean = _write_words(bundle, ids, folder / "words")
     if bundle.reranker is not None:
         bundle.reranker.save(folder / RERANKER)
@@ -173,7 +182,7 @@ def write_version(
         "choice": manifest.choice,
         "proof": None if manifest.proof is None else asdict(manifest.proof),
         "unproved": manifest.proof is None and unproved,
-        "keeps": manifest.keeps if realtime is None else worst(manifest.keeps, realtime["keeps"]),
+        "keeps": _keeps(manifest.keeps, realtime, people),
         "seed": manifest.seed,
         "rules": rules,
         "smoke": smoke,
@@ -182,9 +191,19 @@ def write_version(
         "encoder": encoder and {"is": Path(how.encoder).name, **encoder},
         "files": note,
     }
+    if people is not None:
+        told["people"] = people
     if realtime is not None:
         told["realtime"] = realtime
     write_json(folder / MANIFEST, {**told, "id": id_of(told)})
+
+
+def _keeps(
+    bundle: Keeps | None, realtime: dict[str, Any] | None, people: dict[str, int] | None
+) -> Keeps:
+    """What a version holds of people: what its bundle does, who writes sessions on, and sums over them."""
+    onward: Keeps = "private" if realtime is None else realtime["keeps"]
+    return worst(bundle, onward, "private" if people is None else "counts")
 
 
 def _write_words(bundle: Bundle, ids: pl.Series, folder: Path) -> float | None:

@@ -29,6 +29,7 @@ from wareloom.serving.forms import base as forms
 from wareloom.serving.forms.base import NO_ONE, NOTHING, Asked, Form, Found, Part, Room, Rows
 from wareloom.serving.forms.fused import Fused
 from wareloom.serving.forms.itself import Itself
+from wareloom.serving.forms.kinds import OTHERS
 from wareloom.serving.forms.realtime import Realtime
 from wareloom.serving.vectors.encode import Encoder
 from wareloom.serving.vectors.form import Asker, ByRanker, ByText, Vectors
@@ -112,6 +113,11 @@ class Served:
 
 def _write_form(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
     """Lay out what a ranker needs below names that begin with `place`; returns what reading needs to know."""
+    told = _write_parts(ranker, folder, place)
+    return {**told, "others": True} if ranker.name in OTHERS else told
+
+
+def _write_parts(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
     arrays, kind = Arrays(folder / "arrays"), forms.own_form(ranker)
     # Of a ranker from outside nobody knows whether the table is all that its scores are made of.
     table = ranker.neighbourhood() if kind == "table" else None
@@ -210,6 +216,13 @@ def _write_vectors(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
 
 def _read_form(told: dict[str, Any], folder: Path, place: str, room: Room, how: Opening) -> Form:
     forms.check_known(folder, told)
+    form = _form_of(told, folder, place, room, how)
+    # Versions of before do not say so: of them nothing is said of others.
+    form.others = bool(told.get("others", False))
+    return form
+
+
+def _form_of(told: dict[str, Any], folder: Path, place: str, room: Room, how: Opening) -> Form:
     arrays = Arrays(folder / "arrays")
 
     def rest(name: str) -> Found:

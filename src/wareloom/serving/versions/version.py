@@ -18,6 +18,7 @@ from wareloom.serving.forms.realtime import Realtime
 from wareloom.serving.forms.reorder import Reorder
 from wareloom.serving.vectors.packed import Packed
 from wareloom.serving.versions.catalogue import Catalogue
+from wareloom.serving.versions.people import People
 from wareloom.serving.versions.published import Served
 from wareloom.serving.versions.rules import Applied, rules_of
 from wareloom.serving.versions.stock import Stock
@@ -26,6 +27,7 @@ from wareloom.serving.wire import Filter
 
 MANIFEST = "version.json"
 FORMAT = 1
+PEOPLE = "people"
 
 
 class Version:
@@ -42,6 +44,8 @@ class Version:
         self.reorder: Reorder | None = None
         items = served.form.room.items
         self._popular = Rows(Room(items), no_table(items), self.catalogue.popular, 1.0, 0)
+        people = folder / PEOPLE
+        self.people = People(people, items) if people.is_dir() else None
         self.mean = float(told["words"] or 1.0)
         self._stocked = Stocked(served.ids)
 
@@ -69,6 +73,10 @@ class Version:
         if (onward := told.get("realtime")) is not None:
             served.realtime = Realtime.open(folder, onward, served.ids, made.id, allow_code)
         return made
+
+    def others(self, one: int, other: int) -> str:
+        """What enough people did with both of two items, "" where not enough did, or nobody counted."""
+        return "" if self.people is None else self.people.did(one, other)
 
     @property
     def slow(self) -> bool:
