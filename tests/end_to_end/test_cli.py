@@ -349,6 +349,10 @@ def test_a_leak_is_exit_code_one(tmp_path: Path) -> None:
         ),
         ("evaluate {}/shop {}/parts", "algorithm.json is not there"),
         ("evaluate {}/moddel {}/parts", "There is no saved ranker at {}/moddel: no such folder"),
+        (
+            "check {}/parts",
+            "{}/parts is a split and no shop: name one of its parts, such as {}/parts/train",
+        ),
         ("show {}/prof", "{}/prof is not there: give the folder of a proof or of a job"),
         ("show {}/shop", "{}/shop holds no proof: give the folder of a proof or of a job"),
         ("rank {}/model --shop {}/shop --user u999", "No user is called 'u999'"),

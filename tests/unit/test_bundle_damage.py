@@ -173,7 +173,12 @@ def test_what_is_no_plain_file_is_refused(copy: Path) -> None:
 
 def test_there_is_no_bundle_where_there_is_none(tmp_path: Path) -> None:
     refused(tmp_path / "none", "There is no bundle at .*: no such folder")
-    refused(tmp_path, r"is not a bundle, or was not copied whole: it has no bundle\.json")
+    refused(
+        tmp_path,
+        r"is not a bundle, or was not copied whole: it has no bundle\.json\. Copy it again",
+    )
+    (tmp_path / "algorithm.json").write_text("{}")
+    refused(tmp_path, r"It is a ranker that was saved alone: wareloom advise")
 
 
 EDITS: dict[str, Any] = {

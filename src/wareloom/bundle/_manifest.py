@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from wareloom.core.foreign import HEAD
 from wareloom.core.state import json_text, write_json
 from wareloom.errors import InputError, SourceError
 from wareloom.shop.keeps import Keeps
@@ -126,6 +127,18 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
     return str(told["id"])
 
 
+def _way(folder: Path) -> str:
+    """What to do about a folder that has no manifest."""
+    if (folder / HEAD).exists():
+        return (
+            "It is a ranker that was saved alone: wareloom advise and the stage make of a recipe make bundles, and "
+            "write_bundle does in Python."
+        )
+    if (inner := folder / "bundle" / MANIFEST).exists():
+        return f"Name the bundle within it: {inner.parent}."
+    return "Copy it again."
+
+
 def read_manifest(folder: Path) -> tuple[str, Manifest]:
     """Read the id and the manifest of a bundle; raises `SourceError` where it is none, newer, broken or edited."""
     path = folder / MANIFEST
@@ -167,7 +180,7 @@ def _read(folder: Path) -> tuple[Any, bool]:
         return told, text.encode() == json_text(told).encode()
     except FileNotFoundError:
         raise SourceError(
-            f"{folder} is not a bundle, or was not copied whole: it has no {MANIFEST}. Copy it again."
+            f"{folder} is not a bundle, or was not copied whole: it has no {MANIFEST}. {_way(folder)}"
         ) from None
     except OSError as error:
         raise SourceError(

@@ -41,7 +41,8 @@ def main(
     wanted = configure(AnonymiseSettings, {"time": time, "k": k, **settings(set)})
     done = anonymise(Shop.open(shop), to, key, wanted)
     told = Summary(f"{to} has no names of users.", "good")
-    for name in ("rows", "coarser", "texts"):
+    told.table(("table", "rows", "left"), [(name, *pair) for name, pair in done["rows"].items()])
+    for name in ("coarser", "texts"):
         told.fact(
             name,
             {key: n for key, n in done[name].items() if n}

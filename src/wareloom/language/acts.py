@@ -17,23 +17,6 @@ CUSTOMER_ACTS = (
     "complain",
 )
 """What a customer's turn does"""
-AGENT_ACTS = (
-    "greet",
-    "ask_order",
-    "ask_detail",
-    "not_found",
-    "offer",
-    "answer",
-    "refuse",
-    "done",
-    "kept",
-    "apologise",
-    "redirect",
-    "ask_goal",
-    "ask_more",
-    "close",
-)
-"""What an agent's turn does"""
 _LABELS = tuple(
     (act, re.compile(form, re.IGNORECASE))
     for act, form in (

@@ -13,7 +13,6 @@ BUT = "helps, but"
 """The verdict where synthesis beats every control and a slice falls beyond the guard."""
 SUFFICES = "embedding suffices"
 """The verdict where synthesis beats every control, and not what a pretrained encoder gives without any."""
-VERDICTS = ("helps", BUT, SUFFICES, "no evidence", "hurts")
 WEIGHTY = 0.1
 """Slices with at least this share of the requests are warned of; a smaller one cannot be judged so finely."""
 SAID = {

@@ -106,6 +106,10 @@ def read_head(folder: Path) -> dict[str, Any]:
             f"There is no shop at {folder}: no such folder. `wareloom read SOURCE --to {folder}` makes one."
         )
     if not (folder / "shop.json").exists():
+        if (folder / "split.json").exists():
+            raise SourceError(
+                f"{folder} is a split and no shop: name one of its parts, such as {folder / 'train'}."
+            )
         raise SourceError(
             f"{folder} is not a shop: it has no shop.json. `wareloom read {folder} --to SHOP` reads raw files."
         )

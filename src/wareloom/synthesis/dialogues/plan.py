@@ -47,7 +47,6 @@ ROUNDS, TRIED, LAST = 8, 800, 2
 """Rounds of calibration, plans of each, and last rounds of twice as many in which rates alone are calibrated"""
 RATED = 0.1
 """What a rate that is twice as high as the log's counts beside the distance of all pairs"""
-CONTENT = frozenset({REQUEST, "provide", "confirm", "reject"})
 
 
 @dataclass(frozen=True)
