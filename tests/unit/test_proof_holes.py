@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,32 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.experiment.engine import Bench
-from wareloom.experiment.plan import DIRECT, MIXED, REAL
+from wareloom.experiment.plan import (
+    ANYWHERE,
+    BEHAVIOUR_LABELS,
+    CONTROLS,
+    DIRECT,
+    FEATURES,
+    FEATURES_MIXED,
+    MIXED,
+    NAIVE,
+    PLACEBO,
+    REAL,
+    REPEATED,
+)
 from wareloom.experiment.study import Cell
+from wareloom.mixing.distil import Distil
 from wareloom.preparing.splits import SplitSettings
+from wareloom.proof.arms import repeated, training_data
+from wareloom.proof.recommendation import ProofSettings, Recommendation
 from wareloom.proof.system import System, SystemProofSettings
 from wareloom.rankers import Ranker
+from wareloom.rankers.baseline.transitions import Transitions
 from wareloom.sampling.generator import Generator, Member
-from wareloom.shop import Log, Shop
+from wareloom.shop import Log, Requests, Shop
 
 RUN = Run(seed=6, threads=1)
 QUICK: dict[str, Any] = {"embedding_size": 8, "layers": 1, "epochs": 1, "batch_size": 512}
@@ -47,8 +65,6 @@ def tied() -> Shop:
 
 def scores(ranker: Ranker, shop: Shop) -> np.ndarray:
     """What a ranker says of the first histories of a shop."""
-    from wareloom.shop import Requests
-
     return ranker.score(Requests.of(Log.of(shop).select(np.arange(20))))
 
 
@@ -91,3 +107,140 @@ def test_updates_that_a_system_took_are_those_after_which_its_network_stopped(ti
     own = ranker.members_[f"sasrec ({REAL})"]
     last = int(own.training_[-1]["step"])
     assert study.steps_of(ranker) == ranker.steps == last < ranker.updates == own.updates
+
+
+WALKS = Generator(
+    synthesizer="teacher",
+    settings={"members": ("transitions", "text_knn"), "uniform": 1.0},
+    screens=("schema",),
+)
+KEY = ["user_id", "item_id", "time"]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    settings = ProofSettings(
+        generator=WALKS, split=SplitSettings(by="leave-last-out"), ties=("file",), ratios=(1.0,)
+    )
+    return Bench(Recommendation(small_shop(users=60, items=30), settings, RUN), "file", None)
+
+
+def marked(shop: Shop, origin: str) -> Shop:
+    """The shop's events as those of other users, said to be of `origin`."""
+    events = shop.table("events").with_columns(
+        pl.format("{}/{}", pl.lit(origin), "user_id").alias("user_id"), origin=pl.lit(origin)
+    )
+    return shop.with_tables(events=events, users=None)
+
+
+@pytest.mark.parametrize(
+    ("arm", "origin"),
+    [
+        (REPEATED, "repeated"), (NAIVE, "naive"), (PLACEBO, "placebo"), (ANYWHERE, "anywhere"),
+        (MIXED, "kept"), (REAL, None), (FEATURES, None), (FEATURES_MIXED, "kept"),
+    ],
+)  # fmt: skip
+def test_every_control_is_given_its_own_data(bench: Bench, arm: str, origin: str | None) -> None:
+    """A placebo that is the naive pool, or walks from anywhere that begin where the others do, are no controls."""
+    train = bench.parts.train
+    pool: Any = SimpleNamespace(
+        screened=SimpleNamespace(kept=marked(train, "kept")),
+        **{name: marked(train, name) for name in ("naive", "placebo", "anywhere")},
+    )
+    found = training_data(Generator(mixer="ratio"), arm, train, lambda: pool, 1.0, RUN)
+    added = found.table("events").filter(pl.col("origin") != "real")["origin"].unique().to_list()
+    assert added == ([] if origin is None else [origin])
+
+
+def test_walks_from_anywhere_begin_at_other_items_than_the_placebos(bench: Bench) -> None:
+    pool = bench.pool(Cell(arm=MIXED, seed=0, ratio=1.0))
+    begins = [
+        made.table("events").group_by("user_id", maintain_order=True).first()["item_id"]
+        for made in (pool.placebo, pool.anywhere)
+    ]
+    assert (begins[0] != begins[1]).mean() > 0.5
+    assert pool.placebo.table("events")["item_id"].to_list() != (
+        pool.screened.kept.table("events")["item_id"].to_list()
+    )
+
+
+@pytest.mark.parametrize(("arm", "reads"), [(DIRECT, True), (BEHAVIOUR_LABELS, False)])
+def test_direct_labels_know_what_the_generator_does_and_those_of_behaviour_do_not(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, arm: str, reads: bool
+) -> None:
+    asked: list[Distil] = []
+    monkeypatch.setattr(Distil, "mix", lambda self, real, *_: asked.append(self) or real)
+    training_data(WALKS, arm, bench.parts.train, lambda: pytest.fail("no shopper"), 1.0, RUN)
+    assert ("text_knn" in asked[0].ranker_settings["members"]) is reads
+
+
+def test_what_is_held_out_is_in_no_training_no_pool_and_no_label(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The held-back event that left its user's own row once stayed in copies, walks and labels."""
+    seen: dict[str, Shop] = {}
+
+    def pool(self: Generator, train: Shop, holdout: Shop, users: int, run: Run) -> None:
+        seen.update(train=train, holdout=holdout)
+
+    monkeypatch.setattr(Generator, "pool", pool)
+    bench.study.pool(bench.parts, bench.parts.train, Cell(arm=MIXED, seed=0, ratio=1.0), RUN)
+    out = [
+        getattr(bench.parts, part).table("events").select(KEY) for part in ("validation", "test")
+    ]
+    assert seen["holdout"].table("events").select(KEY).equals(pl.concat(out))
+    for told in (seen["train"], bench.parts.train, repeated(bench.parts.train, 1.0)):
+        rows = told.table("events").with_columns(pl.col("user_id").str.split("/").list.last())
+        assert rows.join(pl.concat(out), on=KEY, how="semi").is_empty()
+
+
+def test_what_training_stops_by_is_the_validation_part_and_every_arm_is_told_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = bench.held
+    assert held is not None
+    wanted = bench.parts.validation.table("events").select("user_id", "item_id")
+    found = pl.DataFrame(
+        {
+            "user_id": held.histories.users.ids,
+            "item_id": held.histories.items.ids.gather(held.answers),
+        }
+    )
+    assert len(found) > 0
+    assert found.join(wanted, on=["user_id", "item_id"], how="anti").is_empty()
+    told: list[object] = []
+    monkeypatch.setattr(
+        Transitions, "fit", lambda self, data, run, held=None, **_: told.append(held) or self
+    )
+    for arm in (REAL, MIXED, REPEATED):
+        bench.study.fit(Cell(arm=arm, seed=0), bench.parts.train, held, RUN)
+    assert told == [held] * 3
+
+
+def test_features_are_given_in_the_arms_of_that_name_alone(bench: Bench) -> None:
+    of = replace(bench.settings, ranker="sasrec", features="tfidf")
+    study = Recommendation(bench.study.shop, of, RUN)
+    text = {arm: study.ranker(Cell(arm=arm, seed=0)).text for arm in (*CONTROLS, MIXED)}
+    assert set(text.values()) == {"none"}
+    for arm in (FEATURES, FEATURES_MIXED):
+        assert study.ranker(Cell(arm=arm, seed=0)).text == "tfidf"
+
+
+def test_by_time_what_naming_new_items_at_random_gains_stands_beside(bench: Bench) -> None:
+    """326 items without a training event were sure to have five: whoever named them looked clever."""
+    of = replace(bench.settings, baselines={"popularity": {}})
+    asked = {
+        by: set(
+            Recommendation(bench.study.shop, replace(of, split=SplitSettings(by=by)), RUN).beside
+        )
+        for by in ("time", "leave-last-out")
+    }
+    assert asked == {"time": {"popularity", "newcomers"}, "leave-last-out": {"popularity"}}
+    shop = small_shop(users=60, items=30)
+    events = shop.table("events")
+    new = events["item_id"].unique().sort().head(5).to_list()
+    old = shop.with_tables(events=events.filter(~pl.col("item_id").is_in(new)))
+    ranker: Ranker = RANKERS.make("newcomers").fit(old, RUN)
+    first = ranker.items_.gather(np.argsort(-scores(ranker, old)[0])[:5]).to_list()
+    assert set(first) == set(new)
+    assert (scores(ranker, old) == scores(ranker, old)[0]).all()
