@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,14 +28,19 @@ from wareloom.experiment.plan import (
     REAL,
     REPEATED,
 )
+from wareloom.experiment.result import Proof
 from wareloom.experiment.study import Cell
 from wareloom.mixing.distil import Distil
 from wareloom.preparing.splits import SplitSettings
 from wareloom.proof.arms import repeated, training_data
+from wareloom.proof.decide import distils
+from wareloom.proof.prove import prove
 from wareloom.proof.recommendation import ProofSettings, Recommendation
+from wareloom.proof.story import lines, story
 from wareloom.proof.system import System, SystemProofSettings
 from wareloom.rankers import Ranker
 from wareloom.rankers.baseline.transitions import Transitions
+from wareloom.report import write_report
 from wareloom.sampling.generator import Generator, Member
 from wareloom.shop import Log, Requests, Shop
 
@@ -244,3 +250,56 @@ def test_by_time_what_naming_new_items_at_random_gains_stands_beside(bench: Benc
     first = ranker.items_.gather(np.argsort(-scores(ranker, old)[0])[:5]).to_list()
     assert set(first) == set(new)
     assert (scores(ranker, old) == scores(ranker, old)[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "rows", "labels", "distil"),
+    [
+        ("helps", "rows help", "helps", False),
+        ("helps", "no evidence", "no evidence", True),
+        ("helps, but", "distil", "helps", True),
+        ("helps", None, None, False),
+        ("no evidence", "distil", "helps", True),
+        ("hurts", "distil", "helps", True),
+        ("hurts", "distil", "no evidence", False),
+        ("no evidence", None, None, False),
+        ("embedding suffices", None, None, False),
+    ],
+)
+def test_direct_labels_that_help_are_what_to_do_next(
+    verdict: str, rows: str | None, labels: str | None, distil: bool
+) -> None:
+    """Whether synthesis fails its controls or not: who can gain by labels alone is told so, and not to change it."""
+    data = {"verdict": verdict} | ({} if rows is None else {"rows": {"verdict": rows}})
+    assert distils(data, None if labels is None else {"verdict": labels}) is distil
+
+
+def test_the_proof_of_a_system_says_rows_or_labels_in_both_languages(
+    tied: Shop, tmp_path: Path
+) -> None:
+    proof = prove(tied, replace(SYSTEM, ties=("file",), seeds=2), RUN)
+    data = proof.data
+    assert data["rows"]["against"] == DIRECT
+    assert data["story"]["rows"] == data["rows"]["sentence"]
+    pairs = {(row["arm"], row["against"]) for row in data["comparisons"]}
+    assert {(MIXED, DIRECT), (DIRECT, REAL)} <= pairs
+    for planted, words, told in (
+        ("distil", "Distil, do not synthesise", "应蒸馏而非合成"),
+        ("rows help", "Rows help beyond direct labels", "合成行比相同知识的直接标签更有帮助"),
+    ):
+        sentence = f"{words}: planted."
+        changed: Any = {**data, "rows": {**data["rows"], "verdict": planted, "sentence": sentence}}
+        changed["story"] = story(changed)
+        changed["frozen"] = {
+            "frozen": False, "why": "Planted: it was not frozen.", "at": "2026-01-01T00:00:00+00:00",
+            "recipe": "", "code": "", "data": None, "looks": 1, "seen": ["the whole test part"],
+        }  # fmt: skip
+        for language, wanted in (("en", words), ("zh", told)):
+            page = tmp_path / f"{language}.html"
+            write_report(Proof(changed), page, language=language)
+            text = page.read_text(encoding="utf-8")
+            assert wanted in text
+            assert "the whole test part" in text
+            best = "The best system without synthetic data is" if language == "en" else "最佳系统"
+            assert best in text
+        assert sentence in "\n".join(lines(changed))

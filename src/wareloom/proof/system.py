@@ -129,7 +129,7 @@ class System(Recommendation, Study):
             references=beside,
             left_out=left_out,
             weighed=(MIXED, DIRECT),
-            further=((ALL, BOTH),) if ALL not in left_out else (),
+            further=((DIRECT, REAL), *(((ALL, BOTH),) if ALL not in left_out else ())),
         )
 
     def training(self, cell: Cell, train: Shop, pool: Callable[[], Pool], run: Run) -> Shop:
