@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -75,6 +75,11 @@ def train(
     Loshchilov and Hutter (2019) for the decoupled decay and the schedule.
     """
     return _Loop(model, batches, loss, how, run, evaluate, checkpoint, after).run()
+
+
+def taken(history: Sequence[dict[str, float]]) -> int:
+    """After how many updates a training stopped, by what `train` returned; 0 where nothing was learned."""
+    return int(history[-1]["step"]) if history else 0
 
 
 class _Loop:

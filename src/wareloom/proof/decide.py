@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,16 @@ def decide_rows(comparisons: Rows, question: Question, against: str) -> dict[str
             f"{size}.",
         )
     return {"against": against, "verdict": found, "sentence": said}
+
+
+def distils(data: Mapping[str, Any], labels: Row | None) -> bool:
+    """Say whether direct labels are what to take: where rows add nothing to them, or where they alone help.
+
+    `labels`: the comparison of direct labels with real data alone, where there is one.
+    """
+    if data["verdict"] in ("helps", BUT):
+        return bool(data.get("rows", {}).get("verdict", "rows help") != "rows help")
+    return data["verdict"] != SUFFICES and labels is not None and labels["verdict"] == "helps"
 
 
 def _lifted(

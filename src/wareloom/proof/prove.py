@@ -10,7 +10,7 @@ from typing import Any
 from wareloom.core import logging
 from wareloom.core.run import Run
 from wareloom.experiment.engine import Engine, Found, shippable
-from wareloom.experiment.plan import MIXED, REAL, Plan
+from wareloom.experiment.plan import DIRECT, MIXED, REAL, Plan
 from wareloom.experiment.result import VERSION, Choice, Proof, rounded
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.experiment.study import Study
@@ -118,8 +118,8 @@ def summarise(
         "choice": chosen(study, first),
         **decide(comparisons, question),
     }
-    if plan.rows:
-        data["rows"] = decide_rows(comparisons, question, plan.rows)
+    if labels := plan.rows or (DIRECT if DIRECT in plan.controls else ""):
+        data["rows"] = decide_rows(comparisons, question, labels)
     data["story"] = story(data)
     data["story"]["references"] += study.sentences(data)
     return Proof(rounded(data))

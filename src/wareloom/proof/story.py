@@ -11,6 +11,7 @@ from typing import Any
 from wareloom.core.sentences import Say
 from wareloom.experiment.plan import (
     BEHAVIOUR_LABELS,
+    DIRECT,
     FEATURES,
     FEATURES_MIXED,
     FEATURES_NAIVE,
@@ -20,7 +21,7 @@ from wareloom.experiment.plan import (
     TEACHER,
 )
 from wareloom.experiment.study import Words
-from wareloom.proof.decide import BUT, FEW, SUFFICES, name_of, signed
+from wareloom.proof.decide import BUT, FEW, SUFFICES, distils, name_of, signed
 from wareloom.stats.power import POWER
 
 MEANS = (
@@ -309,8 +310,7 @@ def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say) -> l
     verdict, settings, steps = data["verdict"], data["settings"], []
     choice, ratios = data["modes"][0]["choice"], settings["ratios"]
     ratio, chosen = choice["ratio"], bool(choice["tried"])
-    beyond = data.get("rows", {}).get("verdict", "rows help") == "rows help"
-    if verdict in ("helps", BUT) and not beyond:
+    if distils(data, rows.get((DIRECT, REAL))):
         steps.append(say("story.next_distil"))
     elif verdict == "helps":
         how = (

@@ -97,6 +97,8 @@ class System(Recommendation, Study):
     kind: ClassVar[str] = "system"
     settings_of: ClassVar[type[ExperimentSettings]] = SystemProofSettings
     settings: SystemProofSettings
+    _shared: tuple[Held | None, dict[tuple[Any, ...], Ranker]] = (None, {})
+    """What is held out of one order of ties, and members that were fitted there"""
 
     @property
     def words(self) -> Words:
@@ -127,7 +129,7 @@ class System(Recommendation, Study):
             references=beside,
             left_out=left_out,
             weighed=(MIXED, DIRECT),
-            further=((ALL, BOTH),) if ALL not in left_out else (),
+            further=((DIRECT, REAL), *(((ALL, BOTH),) if ALL not in left_out else ())),
         )
 
     def training(self, cell: Cell, train: Shop, pool: Callable[[], Pool], run: Run) -> Shop:
@@ -174,6 +176,12 @@ class System(Recommendation, Study):
             overall=found.overall | overall,
         )
 
+    def steps_of(self, ranker: Ranker) -> int | None:
+        """Those after which the network stopped that the arm is called by, its last; 0 of a system without one."""
+        assert isinstance(ranker, Stack)
+        networks = [one for name, one in ranker.members_.items() if name.endswith(")")]
+        return networks[-1].steps if networks else 0
+
     def of_training(self, ranker: Ranker) -> dict[str, Any]:
         """What each member weighs: 0 says that the others know all it knows."""
         assert isinstance(ranker, Stack)
@@ -195,7 +203,10 @@ class System(Recommendation, Study):
         assert isinstance(stack, Stack)
         if held is None:
             return stack.fit(data, run)
-        kept: dict[tuple[Any, ...], Ranker] = vars(self).setdefault("_kept", {})
+        if self._shared[0] is not held:
+            # Each order of ties is a split of its own, with parts of its own.
+            self._shared = held, {}
+        kept = self._shared[1]
         of_seed = (cell.seed, cell.share, run.seed)
         for key in [key for key in kept if key[:3] != of_seed]:
             del kept[key]
@@ -205,7 +216,8 @@ class System(Recommendation, Study):
         for name in stack.members:
             real = name in stack.real_alone
             network = name.partition(" (")[0] == self.settings.network
-            key = (*of_seed, name, 0.0 if real else cell.ratio, run.updates if network else 0)
+            taught = (0.0, "") if real else (cell.ratio, cell.without)
+            key = (*of_seed, name, *taught, run.updates if network else 0)
             if key not in kept:
                 asked = {name: stack.member_settings.get(name, {})}
                 real_alone = (name,) if real else ()

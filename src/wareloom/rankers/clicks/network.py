@@ -15,7 +15,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Count, NonNegative, Positive, Settings, ShareBelowOne, Size
 from wareloom.errors import InputError
 from wareloom.neural import torch
-from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.training import Training, seeded, taken, train
 from wareloom.neural.weights import arrays, loaded
 from wareloom.rankers.clicks.base import FEWEST
 from wareloom.rankers.clicks.rows import Encoded, Examples
@@ -104,7 +104,7 @@ class ClickNetwork(Settings, ABC):
         self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run
     ) -> None:
         self.numbers_ = train.rows.dense.shape[1]
-        self.weights_, self.updates_ = learn(self, train, held, shop, run)
+        self.weights_, self.updates_, self.steps_ = learn(self, train, held, shop, run)
         self._net = loaded(self._build(), self.weights_)
 
     @cached_property
@@ -226,8 +226,10 @@ class Batches:
 
 def learn(
     ranker: ClickNetwork, data: Examples, held: Examples | None, shop: Shop | None, run: Run
-) -> tuple[dict[str, np.ndarray], int]:
-    """Fit the network that `ranker._build` makes by log loss; returns its weights and how many updates were planned.
+) -> tuple[dict[str, np.ndarray], int, int]:
+    """Fit the network that `ranker._build` makes by log loss.
+
+    Returns its weights, how many updates were planned, and after how many it stopped.
 
     With `held` the best evaluation on it is kept. Weighted rows count as often in the loss, whose mean is over the
     weight of a batch.
@@ -255,9 +257,9 @@ def learn(
 
         judged = held is not None and held.label.sum() >= FEWEST
         how = batches.how(ranker, patience=ranker.patience if held is not None else 0)
-        train(net, batches, loss, how, run, value if judged else None)
+        history = train(net, batches, loss, how, run, value if judged else None)
         net.cpu()
-    return arrays(net), batches.updates
+    return arrays(net), batches.updates, taken(history)
 
 
 def begin_with_text(net: Any, ranker: ClickNetwork, shop: Shop | None, run: Run) -> None:

@@ -121,6 +121,7 @@ class Stack(Ranker):
         taken = [ranker.updates for ranker in self.members_.values() if ranker.updates is not None]
         if taken:
             self.updates_ = max(taken)
+            self.steps_ = max(ranker.steps or 0 for ranker in self.members_.values())
 
     def _real(self, log: Log) -> Log:
         """The events whose popularity counts: the real ones where some members learn from these alone."""

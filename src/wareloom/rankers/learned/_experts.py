@@ -10,7 +10,7 @@ import numpy as np
 
 from wareloom.core.run import Run
 from wareloom.neural import torch
-from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.training import Training, seeded, taken, train
 from wareloom.neural.weights import arrays
 from wareloom.rankers.clicks.network import BLOCK, Batches, Fields, last_layer, layers, tensors
 from wareloom.rankers.clicks.rows import Examples
@@ -176,9 +176,10 @@ def teach(
     how: Training,
     run: Run,
     begin: Callable[[Any], None],
-) -> dict[str, np.ndarray]:
-    """Fit a network and return its weights; with `held` the evaluation with the lowest weighted losses is kept.
+) -> tuple[dict[str, np.ndarray], int]:
+    """Fit a network and return its weights, and after how many updates it stopped.
 
+    With `held` the evaluation with the lowest weighted losses is kept.
     `begin` is given the network before it is trained.
     """
     with seeded(run, batches.name):
@@ -203,6 +204,6 @@ def teach(
                 )
             return -float(lesson.weights @ total / held.weight.sum())
 
-        train(net, batches, loss, how, run, value if held is not None else None)
+        history = train(net, batches, loss, how, run, value if held is not None else None)
         net.cpu()
-    return arrays(net)
+    return arrays(net), taken(history)

@@ -28,7 +28,7 @@ from wareloom.language.encoder import (
 from wareloom.language.histories import history_text
 from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
-from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.training import Training, seeded, taken, train
 from wareloom.neural.tuning import draw_back, put_weights, tuned, tuned_weights
 from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers.learned._agreement import ENOUGH, agreed, own_queries
@@ -142,7 +142,7 @@ class BiEncoder(SearchRanker):
         with seeded(run, self.name):
             self._net = self._build(folder, run)
             self.training_: list[dict[str, float]] = []
-            self.updates_, self.strength_ = 0, 0.0
+            self.updates_, self.steps_, self.strength_ = 0, 0, 0.0
             if self.tuning != "none":
                 self._train(log, shop, run)
         self.weights_ = tuned_weights(self._net)
@@ -180,7 +180,7 @@ class BiEncoder(SearchRanker):
             draw_back(net, start, self.strength_)
             self.weights_ = tuned_weights(net)
             self.temperature_ = 1 / float(net.scale().detach())
-            self.updates_ += updates
+            self.updates_, self.steps_ = self.updates_ + updates, self.steps_ + updates
             self.vectors_ = self._vectors(texts, run)
         self._net = net.cpu()
 
@@ -246,7 +246,7 @@ class BiEncoder(SearchRanker):
     def _train(self, log: Log, shop: Shop, run: Run) -> None:
         data = PairData(log, shop, self._reading(), self.layout(), run)
         self._check_there_is_something(data, log)
-        self.updates_ = data.updates
+        self.updates_, self.steps_ = data.updates, 0
         if not data.updates:
             return
         held = data.held_batches()
@@ -272,6 +272,7 @@ class BiEncoder(SearchRanker):
         self.training_ = train(
             net, data.batches, loss, how, run, check if held else None, checkpoint=kept
         )
+        self.steps_ = taken(self.training_)
         self.strength_ = self._strength(data, start, shop, run)
         draw_back(net, start, self.strength_)
 

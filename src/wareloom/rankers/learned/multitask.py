@@ -186,7 +186,7 @@ class Multitask(ClickNetwork, ClickRanker):
             binary=labels.shape[1],
             diversity=Aims.parse(self.name, self.objective).diversity,
         )
-        self.weights_ = teach(
+        self.weights_, self.steps_ = teach(
             self._build,
             batches,
             None if blind else held,

@@ -73,6 +73,11 @@ class Members(Settings):
         """Gradient updates of the member that took the most, 0 where none takes any."""
         return max(member.updates or 0 for member in self.members_.values())
 
+    @property
+    def steps(self) -> int | None:
+        """Updates after which the member stopped that went on longest, 0 where none takes any."""
+        return max(member.steps or 0 for member in self.members_.values())
+
     def untaught(self) -> Self:
         """Return the same with members that need no judgments."""
         own = {name: made.untaught().settings() for name, made in self._made().items()}

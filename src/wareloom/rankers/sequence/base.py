@@ -25,7 +25,7 @@ from wareloom.neural.loss import (
     soft_softmax_loss,
     softmax_loss,
 )
-from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.training import Training, seeded, taken, train
 from wareloom.neural.weights import arrays, loaded
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
 from wareloom.rankers.history import popularity, tail
@@ -162,7 +162,7 @@ class SequenceRanker(Ranker, ABC):
             kept = self._checkpoint(log, run, net if self.start_from else None)
             self.training_ = train(net, data.batches, loss, how, run, check, checkpoint=kept)
         self.updates_ = data.updates
-        self.steps_ = int(self.training_[-1]["step"]) if self.training_ else 0
+        self.steps_ = taken(self.training_)
         self.weights_ = arrays(net)
         self._net = net.cpu()
 
