@@ -13,6 +13,7 @@ import polars as pl
 
 from wareloom.errors import SourceError, near
 from wareloom.readers import Intake, Reader
+from wareloom.readers._encodings import remedy
 from wareloom.readers._pictures import (
     ARCHIVES,
     Found,
@@ -36,10 +37,24 @@ NAMES = {
         "picture",
         "photo",
         "id",
+        "文件名",
+        "文件",
+        "图片",
+        "照片",
     ),
-    "class": ("label", "class", "category", "kind"),
-    "split": ("split", "set", "part", "fold"),
-    "item": ("item_id", "item", "product_id", "product", "sku"),
+    "class": ("label", "class", "category", "kind", "类别", "分类", "类目", "标签"),
+    "split": ("split", "set", "part", "fold", "集合"),
+    "item": (
+        "item_id",
+        "item",
+        "product_id",
+        "product",
+        "sku",
+        "商品id",
+        "商品编号",
+        "商品",
+        "货号",
+    ),
 }
 """What the columns of a table of labels may be called"""
 SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
@@ -66,6 +81,8 @@ class Clothing(Reader):
         "b.png": EXAMPLE,
     }
 
+    encoding: str = "utf-8"
+    """The encoding of labels.csv, for example gb18030."""
     split: str = ""
     """Read the photos of this part alone, such as train; all where empty."""
 
@@ -106,7 +123,7 @@ class Clothing(Reader):
         told = _by_folder(head)
         rest = told.clear()
         if others:
-            labels = _labels(others, intake)
+            labels = _labels(others, self.encoding, intake)
             told, rest = _by_labels(told, labels, intake)
             if part:
                 # Pictures of other parts were not looked at: that labels name them is no fault.
@@ -180,21 +197,35 @@ def _by_folder(head: pl.DataFrame) -> pl.DataFrame:
     own = pl.when(deep > pl.when(split.is_null()).then(1).otherwise(2)).then(
         place.get(-2, null_on_oob=True)
     )
+    above = place.slice(
+        pl.when(split.is_null()).then(0).otherwise(1).cast(pl.Int64),
+        deep.cast(pl.Int64) - pl.when(split.is_null()).then(1).otherwise(2),
+    )
     return head.with_columns(
-        image_id=stem(pl.col("name")), **{"class": own}, split=split, key=stem(place.last())
+        image_id=stem(pl.col("name")),
+        **{"class": own},
+        split=split,
+        path=above,
+        key=stem(place.last()),
     ).with_columns(item_id=pl.col("image_id"))
 
 
-def _labels(others: dict[str, bytes], intake: Intake) -> pl.DataFrame:
+def _labels(others: dict[str, bytes], encoding: str, intake: Intake) -> pl.DataFrame:
     """The table of labels: image, class, split, item and the rest, cells as text; raises `SourceError`."""
     name, data = next(iter(sorted(others.items(), key=lambda pair: pair[0].count("/"))))
     try:
-        frame = pl.read_csv(
-            io.BytesIO(data),
-            infer_schema=False,
-            separator="\t" if name.lower().endswith(".tsv") else ",",
-            encoding="utf8-lossy",
-        )
+        text = data.decode(encoding).removeprefix("\ufeff")
+    except LookupError as error:
+        raise SourceError(
+            f"{name}: there is no encoding {encoding!r}; take utf-8 or gb18030."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{name} is not {encoding.upper()}. {remedy(data)}") from error
+    # A semicolon or tab is what parts a header that has more of it than of commas.
+    head = text.partition("\n")[0]
+    separator = max((",", ";", "\t"), key=head.count)
+    try:
+        frame = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False, separator=separator)
     except pl.exceptions.PolarsError as error:
         raise SourceError(
             f"{name} is no table of labels ({str(error).splitlines()[0]}): give columns image and label, with commas."
@@ -295,6 +326,16 @@ def _say_classes(told: pl.DataFrame, intake: Intake) -> None:
             f"Classes of one photo: {', '.join(single[:5])}{' …' * (len(single) > 5)}. What is learned of them "
             "cannot be checked; add photos, or put them into another class."
         )
+    paths = good.filter(pl.col("path").list.last() == pl.col("class")).select("class", "path")
+    several = paths.unique().sort("path").group_by("class", maintain_order=True).agg("path")
+    several = several.filter(pl.col("path").list.len() > 1)
+    if len(several):
+        kind, ways = several.row(0)
+        lying = ", ".join("/".join(way) for way in ways[:3])
+        intake.say(
+            f"{len(several):,} classes lie in several folders, as {kind} ({lying}): each is one class, whatever folder "
+            "it lies in. Give their folders names of their own where they are to be told apart."
+        )
     if without := len(good) - len(good.drop_nulls("class")):
         intake.say(
             f"{without:,} photos have no class: put them into a folder of one, or name it in labels.csv."
@@ -310,7 +351,11 @@ def _items(told: pl.DataFrame) -> pl.DataFrame:
     ]
     made = told.filter(pl.col("item_id").is_first_distinct()).select(
         "item_id",
-        category=pl.when(pl.col("class").is_not_null()).then(pl.concat_list("class")),
+        # The folders above a class are the levels above it, where they and not labels.csv say the class.
+        category=pl.when(pl.col("path").list.last() == pl.col("class"))
+        .then("path")
+        .when(pl.col("class").is_not_null())
+        .then(pl.concat_list("class")),
         attributes=pl.concat_list(pairs).list.eval(
             pl.element().filter(pl.element().struct.field("value").is_not_null())
         ),
