@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,18 @@ import polars as pl
 import pytest
 
 from wareloom.classifiers.reading import ReadingSettings, filled, read_photos
+from wareloom.cli.photos import main as photos
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.tasks import Task, build_task
 from wareloom.preparing.picture_colours import COLOURS, colour_of
 from wareloom.preparing.splits import Split, SplitSettings, split
-from wareloom.proof.cold_pictures import dealt, lift_of_features, lift_of_neighbours
+from wareloom.proof.cold_pictures import (
+    dealt,
+    lift_of_features,
+    lift_of_neighbours,
+    ready_for_lift,
+)
 from wareloom.rankers.content.image_knn import ImageKNN
 from wareloom.rankers.learned.two_tower import TwoTower
 from wareloom.shop.schema import conform
@@ -88,6 +95,49 @@ def test_without_new_items_it_says_that_there_are_none() -> None:
     ranker = ImageKNN(neighbours=5).fit(parts.train, RUN)
     with pytest.raises(InputError, match="no new item that pictures could lift"):
         lift_of_neighbours(ranker, build_task(parts), RUN)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "said"),
+    [
+        ("events", "the shop has no events: read its log beside the pictures"),
+        ("images", "The shop has no pictures that could lift new items: read them"),
+        ("new", "there is no new item that pictures could lift"),
+        ("new pictures", r"Of \d+ new items that somebody chose none has a picture"),
+    ],
+)
+def test_what_a_lift_lacks_is_said_before_a_photo_is_seen(lacks: str, said: str) -> None:
+    shop = taste_shop(users=40, items=24)
+    images, events = shop.table("images"), shop.table("events")
+    late = events.sort("time").tail(len(events) // 5)["item_id"].unique()
+    early = events.sort("time").head(len(events) // 2)["item_id"].unique()
+    changed = {
+        "events": {"events": events.clear()},
+        "images": {"images": images.clear()},
+        "new": {"events": events.filter(pl.col("item_id").is_in(early.implode()))},
+        "new pictures": {
+            "images": images.filter(
+                ~pl.col("item_id").is_in(late.implode()) | pl.col("item_id").is_in(early.implode())
+            )
+        },
+    }[lacks]
+    with pytest.MonkeyPatch.context() as patch:
+        # A shop that lacks nothing passes; whoever looks at a photo before fails.
+        patch.setattr("wareloom.shop.pictures._open", None)
+        parts, task = ready_for_lift(shop, RUN)
+        assert parts.train.rows("events") > 0
+        assert len(task) > 0
+        with pytest.raises(InputError, match=said):
+            ready_for_lift(shop.with_tables(**changed), RUN)
+
+
+def test_the_command_says_so_before_it_reads_photos(tmp_path: Path) -> None:
+    """Adversary: reading photos fails here, so that whoever reads first does not come to the sentence."""
+    photo_shop(per_class=2).save(tmp_path / "shop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wareloom.classifiers.reading.read_photos", None)
+        with pytest.raises(InputError, match="the shop has no events"):
+            photos(tmp_path / "shop", lift=True, quiet=True)
 
 
 def test_a_head_learned_from_classes_brings_them_nearer_and_keeps_each_nearest_to_itself() -> None:

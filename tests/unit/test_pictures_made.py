@@ -14,13 +14,15 @@ from PIL import Image
 import wareloom
 from pictures import encoded
 from wareloom.cli.gallery import main as gallery
-from wareloom.core.family import SYNTHESIZERS
+from wareloom.cli.synth import main as synth
+from wareloom.core.family import SCREENS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import GateError, InputError, SettingError
 from wareloom.preparing.picture_masks import masked
 from wareloom.preparing.picture_operations import MIXING, OPERATIONS
 from wareloom.release.photos import export_pictures
 from wareloom.report.gallery import gallery_page
+from wareloom.sampling.rejection import sample_screened
 from wareloom.shop import Shop
 from wareloom.shop.pictures import (
     decode,
@@ -121,7 +123,7 @@ def test_photos_on_uneven_backgrounds_are_passed_over_and_counted(
     shop = Shop({"items": items, "images": images})
     made = SYNTHESIZERS.make("image_background").fit(shop, RUN)
     assert "passes over 1 of 2 photos, whose border is not even" in caplog.text
-    assert set(made.sample(4, RUN).table("images")["item_id"]) == {"a"}
+    assert made.sample(4, RUN).table("images")["item_id"].to_list() == ["a"]
     other = shop.with_tables(
         items=items.with_columns(category=pl.Series([["box"], ["rug"]])), images=images
     )
@@ -133,6 +135,43 @@ def test_photos_on_uneven_backgrounds_are_passed_over_and_counted(
         SYNTHESIZERS.make("image_background").fit(none, RUN)
     with pytest.raises(SettingError, match="'teal' is no colour and no file"):
         SYNTHESIZERS.make("image_background", background="teal")
+
+
+def test_no_picture_comes_twice(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """Three photos of two classes before two backgrounds are six pictures, and no seventh is a sixth again."""
+    files = [encoded(noisy(seed=i)) for i in (1, 2, 3)]
+    items = pl.DataFrame({"item_id": ["a", "b", "c"], "category": [["box"], ["box"], ["cup"]]})
+    images = pl.DataFrame({"item_id": ["a", "b", "c", "a"], "image": [*files, files[0]]})
+    shop = Shop({"items": items, "images": images})
+    one = SYNTHESIZERS.make("image_background").fit(shop, RUN)
+    two = SYNTHESIZERS.make("image_background", backgrounds=("grey", "white")).fit(shop, RUN)
+    assert (one.different(), two.different(), two.different(("cup",))) == (3, 6, 2)
+    for made, n, there in ((one, 2, 2), (one, 3, 3), (two, 5, 5), (two, 6, 6), (two, 40, 6)):
+        caplog.clear()
+        drawn_ = made.sample(n, RUN).table("images")
+        assert len(drawn_) == drawn_["image"].n_unique() == there
+        assert ("6 different pictures, not 40" in caplog.text) == (n == 40)
+    cups = two.sample(9, RUN, GivenPictures(("cup",))).table("images")
+    assert cups["item_id"].to_list() == ["c", "c"]
+    assert cups["image"].n_unique() == 2
+    # Screens that take some are no reason to draw what was drawn before.
+    screens = {"image_blank": SCREENS.make("image_blank")}
+    found = sample_screened(two, 40, screens, (shop, None), RUN)
+    kept = found.kept.table("images")
+    assert kept["image"].n_unique() == len(kept) <= 6
+    assert "There are 6 different ones" in found.sampling["warning"]
+    shop.save(tmp_path / "shop")
+    for asked, n, told in ((0, 3, False), (9, 3, True)):
+        caplog.clear()
+        synth(
+            "image_background",
+            tmp_path / "shop",
+            tmp_path / f"{n}-{asked}",
+            pictures=asked,
+            quiet=True,
+        )
+        assert Shop.open(tmp_path / f"{n}-{asked}").rows("images") == n
+        assert ("3 different pictures, not 9" in caplog.text) == told
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

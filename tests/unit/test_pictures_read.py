@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import importlib.util
 import io
 import json
 import struct
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 import wareloom
 from pictures import encoded, spot
@@ -93,11 +95,48 @@ def test_a_bad_file_is_said_in_one_sentence_with_a_remedy(name: str) -> None:
     data, said = BAD[name]
     with pytest.MonkeyPatch.context() as patch:
         # Whether or not the extra is here: without it the sentence names it.
-        patch.setitem(__import__("sys").modules, "pi_heif", None)
+        for library in ("pi_heif", "pillow_heif"):
+            patch.setitem(sys.modules, library, None)
         told = fault(data, name)
     assert pl.Series([told]).str.contains(said).item(), told
     assert told.endswith(".")
     assert "\n" not in told
+
+
+PHONE = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9j"
+    "AAAAAERAAAEAAQAAAAABoQABAAAAAAAAACgAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/Wlw"
+    "cnAAAADdaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AA"
+    "AAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAA"
+    "QAAAAEAAAAAoY2xhcAAAADAAAAABAAAAIAAAAAH////wAAAAAv///+AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWB"
+    "AgMFhAAAADBtZGF0AAAAJCgBr1j5Et3/0Yv/XpIZ9ac776DxbvU+5+haeO5NBupe0yC5iw=="
+)
+"""48 × 32 pixels in HEIC: the left half red, the right one blue"""
+
+
+def test_a_phones_photo_is_refused_with_the_extras_name_or_read(tmp_path: Path) -> None:
+    """Adversary: the same bytes read by nobody; a reader that shows another picture, or lies on its side."""
+    (tmp_path / "photos" / "cup").mkdir(parents=True)
+    (tmp_path / "photos" / "cup" / "IMG_1.HEIC").write_bytes(PHONE)
+    (tmp_path / "photos" / "cup" / "a.png").write_bytes(RED)
+    with pytest.MonkeyPatch.context() as patch:
+        for library in ("pi_heif", "pillow_heif"):
+            patch.setitem(sys.modules, library, None)
+        shop = wareloom.read(tmp_path / "photos", to=tmp_path / "without", as_="clothing")
+        assert shop.rows("images") == 1
+        aside = pl.read_parquet(tmp_path / "without" / "rejected" / "images.parquet")["reason"]
+        assert "pip install 'wareloom[heic]', or save it as JPEG" in aside[0]
+    if not any(importlib.util.find_spec(one) for one in ("pi_heif", "pillow_heif")):
+        pytest.skip(
+            "neither pi-heif nor pillow-heif is installed: a HEIC is refused, and none decoded"
+        )
+    shop = wareloom.read(tmp_path / "photos", to=tmp_path / "with", as_="clothing")
+    assert shop.rows("images") == 2
+    pixels = np.asarray(opened(PHONE)).astype(int)
+    assert pixels.shape == (32, 48, 3)
+    assert (pixels[:, 2:22, 0] > pixels[:, 2:22, 2] + 100).all(), "the left half is red"
+    assert (pixels[:, 26:46, 2] > pixels[:, 26:46, 0] + 100).all(), "the right half is blue"
+    assert look(PHONE).format == "HEIF"
 
 
 def test_the_limit_stands_before_the_decoder() -> None:
@@ -222,6 +261,67 @@ def test_labels_say_more_than_folders(tmp_path: Path) -> None:
     (source / "labels.csv").write_text("what,label\na,hat\n")
     with pytest.raises(SourceError, match="no column for the image; it has what, label"):
         wareloom.read(source, to=tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Filename;Category;Set\nA;hat;train\nb.WEBP;shirt;test\n",
+        "\ufefffile_name,kind,split\nA,hat,train\nb,shirt,test\n",
+        "Path\tLabel\tPart\nA.JPG\that\ttrain\nb.webp\tshirt\ttest\n",
+        "文件名,类别,集合\nA,hat,train\nb,shirt,test\n",
+        "图片；文件;标签\n",
+        "Bild;Klasse\nA;hat\n",
+    ],
+)
+def test_labels_of_other_shops(tmp_path: Path, written: str) -> None:
+    """Semicolons, tabs, a mark of order, other names and capitals are read; what is not known is told."""
+    source = tmp_path / "photos"
+    (source / "2024" / "spring").mkdir(parents=True)
+    (source / "2024" / "spring" / "A.JPG").write_bytes(saved(SCENE, "JPEG"))
+    (source / "2024" / "b.WEBP").write_bytes(saved(SCENE, "WEBP"))
+    (source / "labels.csv").write_text(written, encoding="utf-8")
+    if written.startswith(("图片；", "Bild")):
+        with pytest.raises(SourceError, match=r"labels\.csv has no column for the image; it has"):
+            wareloom.read(source, to=tmp_path / "shop", as_="clothing")
+        return
+    shop = wareloom.read(source, to=tmp_path / "shop", as_="clothing")
+    rows = labelled(shop).select("item_id", "class", "split").collect().sort("item_id").rows()
+    assert rows == [("A", "hat", "train"), ("b", "shirt", "test")]
+
+
+def test_labels_in_another_encoding_are_no_other_classes(tmp_path: Path) -> None:
+    source = tmp_path / "photos"
+    source.mkdir()
+    (source / "a.png").write_bytes(RED)
+    (source / "labels.csv").write_bytes(
+        "image,label\na,连衣裙\nb,女士运动鞋和休闲鞋\n".encode("gb18030")
+    )
+    with pytest.raises(
+        SourceError, match=r"labels\.csv is not UTF-8\..*would read.*encoding=.*gb18030"
+    ):
+        wareloom.read(source, to=tmp_path / "shop", as_="clothing")
+    shop = wareloom.read(
+        source, to=tmp_path / "shop", as_="clothing", settings={"encoding": "gb18030"}
+    )
+    assert labelled(shop).collect()["class"].to_list() == ["连衣裙"]
+
+
+def test_folders_within_folders_keep_what_they_say(tmp_path: Path) -> None:
+    """Two classes of one name below different ones are one class, and that is said; AVIF is read as WebP is."""
+    source = tmp_path / "photos"
+    for folder in ("men/shirts", "women/shirts", "women/Hats"):
+        (source / folder).mkdir(parents=True)
+        (source / folder / "1.PNG").write_bytes(RED)
+    if features.check("avif"):
+        (source / "women" / "Hats" / "2.avif").write_bytes(saved(SCENE, "AVIF"))
+    shop = wareloom.read(source, to=tmp_path / "shop", as_="clothing")
+    items = dict(shop.table("items").select("item_id", "category").rows())
+    assert items["men/shirts/1"] == ["men", "shirts"]
+    assert items["women/shirts/1"] == ["women", "shirts"]
+    assert shop.rows("images") == 3 + features.check("avif")
+    said = json.loads((tmp_path / "shop" / "read.json").read_text())["said"]
+    assert any("shirts (men/shirts, women/shirts)" in one for one in said)
 
 
 def test_bad_files_are_set_aside_and_the_rest_is_read(tmp_path: Path) -> None:

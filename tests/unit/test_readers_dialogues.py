@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import wareloom
 from wareloom.errors import SchemaError, SourceError
 from wareloom.preparing.cleaning import clean
 from wareloom.readers import find, read
@@ -237,3 +238,59 @@ def test_moved_spans_are_always_their_values(old: str, new: str, data: st.DataOb
     slot = {"name": "n", "value": old[start:end], "start": start, "end": end}
     assert all(fits(one, new) for one in moved([slot], old, new))
     assert moved([slot], old, old) == [slot]
+
+
+TALKS = {
+    "roles.csv": "conversation_id,turn,sender,message\nc1,0,Buyer,hello\nc1,1,Seller,hi\nc1,2,buyer,where is it\n",
+    "times.csv": (
+        "chat_id;created_at;role;content\nc1;2024-05-01 10:02:00;user;where is it\n"
+        "c1;2024-05-01 10:00:00;user;hello\nc1;2024-05-01 10:01:00;assistant;hi\n"
+    ),
+    "talks.jsonl": (
+        '{"conversation_id": "c1", "timestamp": 30, "speaker": "CUSTOMER", "text": "where is it"}\n'
+        '{"conversation_id": "c1", "timestamp": 9, "speaker": "customer", "text": "hello"}\n'
+        '{"conversation_id": "c1", "timestamp": 10, "speaker": "Agent", "text": "hi"}\n'
+    ),
+    "对话.csv": (
+        "会话编号,发送时间,发送方,消息内容\nc1,2024/5/1 9:59,买家,hello\nc1,2024/5/1 10:00,客服,hi\n"
+        "c1,2024/5/1 10:00,买家,where is it\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TALKS)
+def test_dialogues_of_other_shops_are_read(tmp_path: Path, name: str) -> None:
+    """Other names of the two sides, and turns by their times: of numbers as numbers ("9" before "10")."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_text(TALKS[name], encoding="utf-8")
+    shop = wareloom.read(tmp_path / "in", to=tmp_path / "shop")
+    rows = shop.table("dialogues").sort("turn").select("turn", "role", "text").rows()
+    assert rows == [(0, "customer", "hello"), (1, "agent", "hi"), (2, "customer", "where is it")]
+
+
+def test_roles_and_times_that_say_nothing_are_told(tmp_path: Path) -> None:
+    source = tmp_path / "talks.csv"
+    head = "conversation_id,timestamp,role,text\n"
+    for written, said in (
+        (
+            "c1,1,A,hello\nc1,2,B,hi\n",
+            r"no role says whose turn it is: 'A' \(1\), 'B' \(1\)\. Write customer and",
+        ),
+        (
+            "c1,03/04/2024 10:00,user,hello\n",
+            r"the time '03/04/2024 10:00' .* Write times as 2024-05-01",
+        ),
+        ("c1,,user,hello\n", "the time None in the column 'timestamp'"),
+    ):
+        source.write_text(head + written)
+        with pytest.raises(SchemaError, match=said):
+            wareloom.read(source, to=tmp_path / "bad")
+    source.write_text(head + "c1,1,user,hello\nc1,2,system,routed\nc1,3,operator,hi\n")
+    shop = wareloom.read(source, to=tmp_path / "shop")
+    assert shop.table("dialogues")["role"].to_list() == ["customer", "system", "agent"]
+    told = json.loads((tmp_path / "shop" / "read.json").read_text())["said"]
+    assert any("1 turns are of neither side: 'system' (1)" in one for one in told)
+    nested = tmp_path / "nested.jsonl"
+    nested.write_text('{"id": 1, "messages": [{"role": "user", "content": "hello"}]}\n')
+    with pytest.raises((SchemaError, SourceError), match=r"nested\.jsonl"):
+        wareloom.read(nested, to=tmp_path / "nested")

@@ -25,6 +25,8 @@ from wareloom.synthesis.texts.claims import (
     unsupported_claims,
     without_forbidden,
 )
+from wareloom.synthesis.texts.facts import parts_of
+from wareloom.synthesis.texts.sizes import sizes
 from wareloom.synthesis.texts.suggest import KINDS, Assistant, limit
 
 RUN = Run(quiet=True)
@@ -168,11 +170,72 @@ def test_words_stand_as_the_shop_writes_them_and_numbers_for_machines_do_not() -
         ("品牌：木花箱。", Field("brand", "brand", "木花箱"), ""),
         ("木花制造。", Field("brand", "brand", "木花箱"), "no field says '制造'"),
         ("Write to jane@shop.com", MATERIAL, "personal data"),
+        ("不锈钢锅", Field("title", "title", "美厨不锈钢锅 3升"), ""),
+        ("锅 3升", Field("title", "title", "美厨不锈钢锅 3升"), ""),
+        ("3升", Field("title", "title", "美厨不粘锅 3升"), ""),
+        ("锅 含糖", Field("title", "title", "锅 不含糖"), "a field says the opposite"),
     ],
 )
 def test_what_a_field_does_not_say_is_refused(text: str, field: Field, why: str) -> None:
     assert refusal(text, [field], [TITLE, BRAND]) == why
     assert refusal("Made of zinc.", []) == "cites no field"
+
+
+@pytest.mark.parametrize(
+    ("value", "truth", "lie"),
+    [
+        ("2 L", "2 L", "3 L"),
+        ("2 L", "2L", "2 g"),
+        ("2L", "2 L", "2 m"),
+        ("3 lids, 2 L", "2 L, 3 lids", "3 L"),
+        ("5 cm, 3 m", "3 m", "5 m"),
+        ("2 pieces of 1.5 L", "1.5 L", "2 L"),
+        ("12 V, 5 A", "5 A", "5 V"),
+        ("1,000 g", "1,000 g", "1 g"),
+        ("2升", "2升", "3升"),
+        ("2升，3个杯", "2升", "3升"),
+        ("2 升", "2升", "2毫升"),
+        ("500毫升", "500毫升", "500升"),
+        ("2件，500毫升", "500毫升", "2500毫升"),
+        ("250克", "250克", "250千克"),
+        ("30厘米，5克", "5克", "30克"),
+        ("３６码", "36码", "37码"),
+        ("36码，38厘米", "36码", "38码"),
+        ("12件，3片", "3片", "12片"),
+        ("0.5 L", ".5 L", "5 L"),
+        ("9 cm,5 L", "5 L", "9 L"),
+    ],
+)
+def test_a_number_belongs_to_its_unit(value: str, truth: str, lie: str) -> None:
+    """Planted lies: another number, another unit, and the number of one size beside the unit of another."""
+    field = Field("attributes.size", "size", value)
+    assert refusal(truth, [field]) == ""
+    assert refusal(lie, [field]).startswith("no field says "), lie
+    known = [Field("title", "title", "Pot 壶"), field]
+    assert unsupported_claims(lie, [Claim(lie, "attributes.size")], known) != []
+
+
+def test_sizes_of_one_letter_and_of_chinese_units_are_sizes_of_a_title() -> None:
+    titles = [
+        "Acme Steel Pot 3 L",
+        "Acme Kettle 1.5 L White",
+        "美厨不锈钢锅 3升 家用",
+        "花茶 250克 罐装",
+    ]
+    items = pl.DataFrame(
+        {"item_id": list("abcd"), "title": titles, "brand": ["Acme", "Acme", "", ""]}
+    )
+    made = Assistant(Shop({"items": items}))
+    said = [parts_of(made.facts.known(item)) for item in "abcd"]
+    assert [one.get("size") for one in said] == ["3 L", "1.5 L", "3升", "250克"]
+    assert not any(unit in one.get("product", "") for one in said for unit in ("升", "克"))
+    for item, size in zip("abcd", ("3 l", "1.5 l", "3升", "250克"), strict=True):
+        assert size in made.suggest(item, "keywords", "zh" if item in "cd" else "en").text
+        found = made.suggest(item, "description", "zh" if item in "cd" else "en")
+        assert unsupported_claims(found.text, found.claims, made.facts.known(item).fields) == []
+    assert [one.same for one in sizes("Ø 3 L, 1,5 l und 2,500 g; 3 M, 4 ml")] == [
+        ("3", "l"), ("1.5", "l"), ("2500", "g"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

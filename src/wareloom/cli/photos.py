@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from wareloom.core.run import Run
+    from wareloom.evaluation.tasks import Task
+    from wareloom.preparing.splits import Split
     from wareloom.shop import Shop
 
 SHOWN = 4
@@ -93,6 +95,7 @@ def main(
     """
     from wareloom.classifiers.reading import ReadingSettings, filled, read_photos
     from wareloom.core.settings import configure
+    from wareloom.proof.cold_pictures import ready_for_lift
     from wareloom.shop import Shop
 
     if to is not None:
@@ -109,6 +112,8 @@ def main(
     if safe is not None:
         _safety(opened, safe, str(how.classifier), run, (shop, as_json))
         return
+    # What --lift lacks is said before photos are read, which takes a while.
+    asked = ready_for_lift(opened, run) if lift else None
     read = read_photos(opened, how, run)
     found, told = _told(read)
     if to is not None:
@@ -118,8 +123,8 @@ def main(
         read.write_csv(to / "photos.csv")
         found["filled"] = after - before
         told.fact("categories filled", found["filled"]).place(to)
-    if lift:
-        found["lift"] = _lifted(opened, "" if model == "colours" else model, run)
+    if asked:
+        found["lift"] = _lifted(asked, "" if model == "colours" else model, run)
         told.note(found["lift"]["sentence"])
     show(found, as_json, told)
     raise typer.Exit(1 if found["flagged"] else 0)
@@ -183,14 +188,12 @@ def _categorised(shop: Shop) -> int:
     return int((table["category"].list.len() > 0).sum()) if "category" in table.columns else 0
 
 
-def _lifted(shop: Shop, model: str, run: Run) -> dict[str, Any]:
+def _lifted(asked: tuple[Split, Task], model: str, run: Run) -> dict[str, Any]:
     """Whether pictures lift new items, split by time."""
-    from wareloom.evaluation.tasks import build_task
-    from wareloom.preparing.splits import SplitSettings, split
     from wareloom.proof.cold_pictures import lift_of_neighbours
     from wareloom.rankers.content.image_knn import ImageKNN
 
-    parts = split(shop, SplitSettings(by="time"), None, run)
+    parts, task = asked
     ranker = ImageKNN(model=model).fit(parts.train, run)
-    lift = lift_of_neighbours(ranker, build_task(parts), run)
+    lift = lift_of_neighbours(ranker, task, run)
     return {**lift.data, "sentence": str(lift)}

@@ -159,6 +159,8 @@ def main(
     if preview and fitted.counts == "queries":
         return _look(fitted, preview, given, run, as_json)
     count = _count(fitted, real, sizes)
+    if fitted.counts == "pictures" and not pictures:
+        count = _different(fitted, count, class_)
     if fitted.counts == "users":
         shoppers = _given(continue_, start, length, like)
         count, given = _users_of(fitted, users, shoppers.histories or real), shoppers
@@ -186,6 +188,14 @@ def _count(made_of: Synthesizer, real: Shop, asked: dict[str, int]) -> int:
     if made_of.counts == "dialogues" and real.has("dialogues"):
         return max(1, real.table("dialogues")["dialogue_id"].n_unique())
     return real.rows("images" if made_of.counts == "pictures" else "items")
+
+
+def _different(fitted: Synthesizer, count: int, classes: list[str] | None) -> int:
+    """How many pictures are made where nobody says: no more than there are different ones."""
+    from wareloom.synthesis.images import PictureSynthesizer
+
+    most = fitted.different(classes or ()) if isinstance(fitted, PictureSynthesizer) else None
+    return count if most is None else min(count, most)
 
 
 def _free(made_of: Synthesizer, to: Path, preview: bool, force: bool) -> None:
@@ -243,11 +253,16 @@ def _sampled(
     """Draw, screen where there are screens, and write; returns what was written and what is told of it."""
     from wareloom.sampling.rejection import sample_screened
     from wareloom.screening import save_screened
+    from wareloom.synthesis import GivenPictures
+    from wareloom.synthesis.images import PictureSynthesizer
 
     fitted, count, given = draw
     told: dict[str, Any] = {"shop": str(to), "origin": fitted.origin}
     if stamp := fitted.state().get("stamp_"):
         told["privacy"] = {name: stamp[name] for name in ("private", "epsilon", "delta", "users")}
+    classes = given.classes if isinstance(given, GivenPictures) else ()
+    if isinstance(fitted, PictureSynthesizer) and (short := fitted.short(count, classes)):
+        told["short"] = short
     if not screens:
         return fitted.sample(count, run, given).save(to), told
     screened = sample_screened(fitted, count, screens, real, run, given)
@@ -292,7 +307,7 @@ def _shown(
         "screens",
         {one: f"took {of['rejected']:,}" for one, of in screens.items() if of.get("rejected")},
     )
-    found.warn(told.get("note", "")).place(to)
+    found.warn(told.get("short", "")).warn(told.get("note", "")).place(to)
     if "images" in rows and "events" not in rows:
         found.next(f"wareloom gallery {shop} {to} --to gallery.html")
         show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)

@@ -12,13 +12,18 @@ import numpy as np
 from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.evaluation.ranking import Evaluation, evaluate
-from wareloom.evaluation.tasks import Task
+from wareloom.evaluation.tasks import Task, build_task
+from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.table import contrast
 from wareloom.rankers.content.base import ContentKNN
 from wareloom.shop import Shop
 
 SHUFFLES = 5
 """How often pictures are dealt anew for the control"""
+NOTHING_NEW = (
+    "No held-out answer is an item without training events: there is no new item that pictures could lift. "
+    "Split by time, over a stretch in which items were launched."
+)
 COLD = "cold"
 """The slice of answers that no training event is on"""
 
@@ -51,6 +56,35 @@ class PictureLift:
         )
 
 
+def ready_for_lift(shop: Shop, run: Run | None = None) -> tuple[Split, Task]:
+    """Split a shop by time and build the task in which pictures may lift new items; no picture is looked at.
+
+    Raises `InputError` where the shop has no pictures or no events, where nobody can be asked, or where no held-out
+    answer is a new item that has a picture.
+    """
+    if not shop.rows("images"):
+        raise InputError(
+            "The shop has no pictures that could lift new items: read them (wareloom read EXPORT --to SHOP --set "
+            "images=FOLDER)."
+        )
+    if not shop.rows("events"):
+        raise InputError(
+            "Whether pictures lift new items is told by what people chose, and the shop has no events: read its log "
+            "beside the pictures (wareloom read EXPORT --to SHOP --set images=FOLDER)."
+        )
+    parts = split(shop, SplitSettings(by="time"), None, run)
+    task = build_task(parts)
+    cold = task.item[task.popularity[task.item] == 0]
+    if not len(cold):
+        raise InputError(NOTHING_NEW)
+    ids = parts.train.table("items")["item_id"].gather(np.unique(cold))
+    if not ids.is_in(shop.table("images")["item_id"].implode()).any():
+        raise InputError(
+            f"Of {len(ids):,} new items that somebody chose none has a picture: read the pictures of new items, too."
+        )
+    return parts, task
+
+
 def picture_lift(
     ours: Sequence[Evaluation], theirs: Sequence[Evaluation], run: Run, metric: str = "ndcg@10"
 ) -> PictureLift:
@@ -60,10 +94,7 @@ def picture_lift(
     """
     measure = f"{metric}/{COLD}"
     if any(measure not in one.per_request for one in (*ours, *theirs)):
-        raise InputError(
-            "No held-out answer is an item without training events: there is no new item that pictures could lift. "
-            "Split by time, over a stretch in which items were launched."
-        )
+        raise InputError(NOTHING_NEW)
     found = contrast(list(ours), list(theirs), measure, run.rng("bootstrap", "pictures"))
     return PictureLift({"metric": metric, **found})
 

@@ -50,6 +50,8 @@ _TIME = (
     "reviewtime unixreviewtime reviewdate ratingdate daydate "
     "时间 日期 时间戳 下单时间 购买时间 创建时间 支付时间 交易时间 交易日期 订单日期 下单日期"
 )
+TIMES = frozenset(_TIME.split()) | {"sentat", "发送时间"}
+"""Names of a column of times"""
 EMAILS = {
     "email", "emailaddress", "mail", "customeremail", "billingemail", "useremail", "buyeremail", "contactemail",
     "clientemail", "emailhash", "邮箱",
@@ -123,10 +125,11 @@ USUAL: dict[str, dict[str, str]] = {
         "source": "source rater annotator",
     },
     "dialogues": {
-        "dialogue_id": "dialogueid dialogid conversationid 对话 对话id",
-        "turn": "turn turnid turnnumber 轮次",
-        "role": "role speaker 角色",
-        "text": "text utterance message 内容 文本",
+        "dialogue_id": "dialogueid dialogid conversationid dialogue conversation chatid chat threadid ticketid "
+        "sessionid 对话 对话id 会话 会话id 会话编号",
+        "turn": "turn turnid turnnumber turnindex turnno messageindex seq 轮次 序号",
+        "role": "role speaker sender senderrole sendertype speakerrole author from 角色 发送方 发送人 发言人 身份",
+        "text": "text utterance message content body msg messagetext 内容 文本 消息 消息内容",
         "intent": "intent 意图",
         "item_id": _ITEM,
         "act": "act dialogueact 行为",
@@ -209,7 +212,7 @@ FILES = {
     "behavior 行为 订单",
     "searches": "searches queries search 搜索",
     "judgments": "judgments judgements qrels labels relevance 标注",
-    "dialogues": "dialogues conversations 对话",
+    "dialogues": "dialogues conversations chats 对话 会话",
 }
 """Words in a file's name that tell the table."""
 _TITLES = {"title", "name", "productname", "producttitle", "itemname", "标题", "名称", "商品名称"}
@@ -330,7 +333,8 @@ def table_of(file: str, columns: list[str]) -> str | None:
     listed = any(plain(c) in HISTORIES for c in columns)
     fits = {
         "judgments": {"query", "item_id", "grade"} <= has["judgments"],
-        "dialogues": {"dialogue_id", "turn", "role", "text"} <= has["dialogues"],
+        "dialogues": {"dialogue_id", "role", "text"} <= has["dialogues"]
+        and ("turn" in has["dialogues"] or any(plain(c) in TIMES for c in columns)),
         "events": bool({"user_id", "session_id"} & has["events"])
         and ("item_id" in has["events"] or (listed and "query" not in has["searches"])),
         "searches": "query" in has["searches"] and "item_id" not in has["events"],

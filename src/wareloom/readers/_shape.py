@@ -32,6 +32,7 @@ from wareloom.readers._nested import reached
 from wareloom.readers._products import variants
 from wareloom.readers._rows import by_day, chosen, spread
 from wareloom.readers._scan import TRACE, flat, pairs, trace
+from wareloom.readers._talk import talks
 from wareloom.shop.schema import EVENTS, TABLES
 
 EXTRAS = {"items": "attributes", "users": "attributes", "events": "context"}
@@ -70,6 +71,8 @@ def shaped(
         intake.not_recognised[name] = columns
         return None
     found = _found(table, columns, entry, name, intake.logged)
+    if table == "dialogues":
+        frame, found = talks(frame, found, columns, name, intake)
     told = set(found) | set(entry.constants if entry else ())
     used: set[str] = set()
     if table == "items":

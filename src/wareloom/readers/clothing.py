@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,38 +12,18 @@ import polars as pl
 
 from wareloom.errors import SourceError, near
 from wareloom.readers import Intake, Reader
+from wareloom.readers._labels import SPLITS, labels_of
 from wareloom.readers._pictures import (
     ARCHIVES,
     Found,
     files_of,
     is_picture,
-    plain,
     staged,
     stem,
     told_purpose,
 )
 
 LABELS = ("labels.csv", "labels.tsv", "images.csv")
-NAMES = {
-    "image": (
-        "image",
-        "file",
-        "filename",
-        "file_name",
-        "path",
-        "image_id",
-        "picture",
-        "photo",
-        "id",
-    ),
-    "class": ("label", "class", "category", "kind"),
-    "split": ("split", "set", "part", "fold"),
-    "item": ("item_id", "item", "product_id", "product", "sku"),
-}
-"""What the columns of a table of labels may be called"""
-SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
-SPLITS |= {"validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
-"""Names of folders that hold a part, and what it is called here"""
 LOOK = 400
 """Files that are looked at to tell the format"""
 EXAMPLE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFElEQVR4nGM8ISfHgA0wYRUdtBIA0MoBFD5jqJkAAAAASUVORK5CYII="
@@ -66,6 +45,8 @@ class Clothing(Reader):
         "b.png": EXAMPLE,
     }
 
+    encoding: str = "utf-8"
+    """The encoding of labels.csv, for example gb18030."""
     split: str = ""
     """Read the photos of this part alone, such as train; all where empty."""
 
@@ -106,7 +87,7 @@ class Clothing(Reader):
         told = _by_folder(head)
         rest = told.clear()
         if others:
-            labels = _labels(others, intake)
+            labels = labels_of(others, self.encoding, intake)
             told, rest = _by_labels(told, labels, intake)
             if part:
                 # Pictures of other parts were not looked at: that labels name them is no fault.
@@ -180,47 +161,17 @@ def _by_folder(head: pl.DataFrame) -> pl.DataFrame:
     own = pl.when(deep > pl.when(split.is_null()).then(1).otherwise(2)).then(
         place.get(-2, null_on_oob=True)
     )
+    above = place.slice(
+        pl.when(split.is_null()).then(0).otherwise(1).cast(pl.Int64),
+        deep.cast(pl.Int64) - pl.when(split.is_null()).then(1).otherwise(2),
+    )
     return head.with_columns(
-        image_id=stem(pl.col("name")), **{"class": own}, split=split, key=stem(place.last())
+        image_id=stem(pl.col("name")),
+        **{"class": own},
+        split=split,
+        path=above,
+        key=stem(place.last()),
     ).with_columns(item_id=pl.col("image_id"))
-
-
-def _labels(others: dict[str, bytes], intake: Intake) -> pl.DataFrame:
-    """The table of labels: image, class, split, item and the rest, cells as text; raises `SourceError`."""
-    name, data = next(iter(sorted(others.items(), key=lambda pair: pair[0].count("/"))))
-    try:
-        frame = pl.read_csv(
-            io.BytesIO(data),
-            infer_schema=False,
-            separator="\t" if name.lower().endswith(".tsv") else ",",
-            encoding="utf8-lossy",
-        )
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(
-            f"{name} is no table of labels ({str(error).splitlines()[0]}): give columns image and label, with commas."
-        ) from error
-    intake.files[name] = len(data)
-    low = {column.strip().lower(): column for column in frame.columns}
-    chosen: dict[str, str] = {}
-    for what, known in NAMES.items():
-        found = next((low[k] for k in known if k in low and low[k] not in chosen.values()), None)
-        if found is not None:
-            chosen[what] = found
-    for what in ("image", "class"):
-        if what not in chosen:
-            raise SourceError(
-                f"{name} has no column for the {what}; it has {', '.join(frame.columns)}. Call one "
-                f"{' or '.join(NAMES[what][:3])}."
-            )
-    intake.columns[name] = {c: f"images.{w}" for w, c in chosen.items()}
-    rest = [c for c in frame.columns if c not in chosen.values()]
-    cells = [pl.col(c).str.strip_chars().replace("", None).alias(w) for w, c in chosen.items()]
-    made = frame.with_row_index("row", offset=2).select("row", *cells, *rest)
-    made = made.with_columns(pl.col("image").map_elements(plain, return_dtype=pl.String))
-    if "split" in made.columns:
-        low_split = pl.col("split").str.to_lowercase()
-        made = made.with_columns(low_split.replace(SPLITS).alias("split"))
-    return made.with_columns(file=pl.lit(name))
 
 
 def _by_labels(
@@ -295,6 +246,16 @@ def _say_classes(told: pl.DataFrame, intake: Intake) -> None:
             f"Classes of one photo: {', '.join(single[:5])}{' …' * (len(single) > 5)}. What is learned of them "
             "cannot be checked; add photos, or put them into another class."
         )
+    paths = good.filter(pl.col("path").list.last() == pl.col("class")).select("class", "path")
+    several = paths.unique().sort("path").group_by("class", maintain_order=True).agg("path")
+    several = several.filter(pl.col("path").list.len() > 1)
+    if len(several):
+        kind, ways = several.row(0)
+        lying = ", ".join("/".join(way) for way in ways[:3])
+        intake.say(
+            f"{len(several):,} classes lie in several folders, as {kind} ({lying}): each is one class, whatever folder "
+            "it lies in. Give their folders names of their own where they are to be told apart."
+        )
     if without := len(good) - len(good.drop_nulls("class")):
         intake.say(
             f"{without:,} photos have no class: put them into a folder of one, or name it in labels.csv."
@@ -310,7 +271,11 @@ def _items(told: pl.DataFrame) -> pl.DataFrame:
     ]
     made = told.filter(pl.col("item_id").is_first_distinct()).select(
         "item_id",
-        category=pl.when(pl.col("class").is_not_null()).then(pl.concat_list("class")),
+        # The folders above a class are the levels above it, where they and not labels.csv say the class.
+        category=pl.when(pl.col("path").list.last() == pl.col("class"))
+        .then("path")
+        .when(pl.col("class").is_not_null())
+        .then(pl.concat_list("class")),
         attributes=pl.concat_list(pairs).list.eval(
             pl.element().filter(pl.element().struct.field("value").is_not_null())
         ),

@@ -12,12 +12,15 @@ from wareloom.core.run import Run
 from wareloom.errors import RefusedError
 from wareloom.screening import Screen, Screened, screen_all
 from wareloom.shop import Shop
-from wareloom.synthesis import Condition, Synthesizer
+from wareloom.synthesis import Condition, GivenPictures, Synthesizer
+from wareloom.synthesis.images import PictureSynthesizer
 
 ROUNDS = 6
 """Draws at most"""
 MOST_DRAWN = 5
 """Pictures drawn in all, at most, in multiples of those asked for"""
+SPARE = 1.5
+"""Pictures drawn at once where there is an end to them and screens may take some, in multiples of those asked for"""
 TINY = 0.1
 """Share of the pictures kept below which a warning is given"""
 
@@ -32,14 +35,17 @@ def fill_pictures(
 ) -> Screened:
     """Draw and screen until `n` pictures are kept, or too many were drawn; later draws have seeds of their own.
 
-    The report of each screen counts all draws. Raises `RefusedError` where no picture passes.
+    What can make so many different ones alone is drawn from once: another draw would repeat them. The report of each
+    screen counts all draws. Raises `RefusedError` where no picture passes.
     """
     kept, rejected = list[Shop](), list[pl.DataFrame]()
     reports = list[dict[str, Any]]()
-    drawn = number = 0
+    drawn, number, most = 0, 0, _different(fitted, given)
     while number < n and len(reports) < ROUNDS and drawn < MOST_DRAWN * n:
         share = number / drawn if drawn else 1.0
         size = math.ceil(1.1 * (n - number) / max(share, 1 / MOST_DRAWN)) if drawn else n
+        if most is not None:
+            size = min(most, math.ceil(SPARE * n) if screens else n)
         turn = run.with_(seed=run.seed_for("rejection", len(reports))) if reports else run
         made = fitted.sample(min(size, MOST_DRAWN * n - drawn), turn, given)
         screened = screen_all(screens, made, *parts, turn)
@@ -47,6 +53,8 @@ def fill_pictures(
         kept.append(screened.kept)
         rejected += [rows for table, rows in screened.rejected.items() if table == "images"]
         drawn, number = drawn + made.rows("images"), number + screened.kept.rows("images")
+        if most is not None:
+            break
     report = {name: _summed([one[name] for one in reports]) for name in screens}
     if not number:
         taken = "; ".join(
@@ -63,6 +71,7 @@ def fill_pictures(
     if number < n or number < TINY * drawn:
         told["warning"] = (
             f"Of {drawn:,} pictures drawn {number:,} passed the screens; {n:,} were asked for."
+            + ("" if most is None or most >= n else f" There are {most:,} different ones.")
         )
     return Screened(
         _together(kept, n),
@@ -70,6 +79,13 @@ def fill_pictures(
         report,
         told,
     )
+
+
+def _different(fitted: Synthesizer, given: Condition | None) -> int | None:
+    """How many different pictures there are; None without an end."""
+    if not isinstance(fitted, PictureSynthesizer):
+        return None
+    return fitted.different(given.classes if isinstance(given, GivenPictures) else ())
 
 
 def _together(shops: list[Shop], n: int) -> Shop:

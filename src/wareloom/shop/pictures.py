@@ -304,12 +304,7 @@ def _open(data: bytes, name: str) -> Any:
     image = needed("PIL.Image", "images", "Reading pictures")
     formats = list(FORMATS)
     if data[4:8] == b"ftyp" and data[8:12] in HEIC:
-        try:
-            needed("pi_heif", "heic", "Reading HEIC").register_heif_opener()
-        except MissingExtraError as error:
-            raise PictureError(
-                f"{name} is in HEIC, which Pillow does not read: pip install 'wareloom[heic]', or save it as JPEG."
-            ) from error
+        _reads_heic(name)
         formats.append("HEIF")
     try:
         with warnings.catch_warnings():
@@ -327,6 +322,19 @@ def _open(data: bytes, name: str) -> Any:
             f"{name} has {width:,} × {height:,} pixels and shows nothing: give one of at least {SMALLEST_SIDE} a side."
         )
     return file
+
+
+def _reads_heic(name: str) -> None:
+    """Have Pillow read HEIC, by the extra's library or by its larger sister; raises `PictureError` without either."""
+    for library in ("pi_heif", "pillow_heif"):
+        try:
+            needed(library, "heic", "Reading HEIC").register_heif_opener()
+        except MissingExtraError:
+            continue
+        return
+    raise PictureError(
+        f"{name} is in HEIC, which Pillow does not read: pip install 'wareloom[heic]', or save it as JPEG."
+    )
 
 
 def _too_large(name: str, size: str) -> PictureError:

@@ -239,8 +239,11 @@ class Flow(Synthesizer):
                     if names and asked and all(n in WORLD or n in self.values_ for n in names):
                         own.append(" ".join(names))
         if not counts:
+            asked = any(act == REQUEST for talk in talks for act in talk.acts)
             raise InputError(
-                "flow: no customer of the log asks for anything: fill the column intent of its dialogues, or act."
+                f"flow: no request stands in {self.seen_in} dialogues: lower seen_in, or give more dialogues."
+                if asked and self.seen_in > 1
+                else "flow: no customer of the log asks for anything: fill the column intent of its dialogues, or act."
             )
         return {
             "intents": dict(sorted(counts.items())),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -74,6 +74,18 @@ class PictureSynthesizer(Synthesizer, ABC):
         item_id is the real item that a picture was made of, null for one from scratch.
         """
 
+    def different(self, classes: Sequence[str] = ()) -> int | None:
+        """Return how many different pictures it can make, of some classes where any are named; None without an end."""
+        return None
+
+    def short(self, n: int, classes: Sequence[str] = ()) -> str:
+        """Return what is said where `n` pictures are asked for and there are fewer; "" where there are enough."""
+        return ""
+
+    def _within(self, classes: np.ndarray, named: Sequence[str]) -> np.ndarray:
+        """Keep the wanted classes to what can be made of each; by default all can."""
+        return classes
+
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from a shop's pictures; raises `InputError` where there are none, or none has a class."""
         run = run or Run()
@@ -108,12 +120,14 @@ class PictureSynthesizer(Synthesizer, ABC):
     def sample(self, n: int, run: Run | None = None, given: GivenPictures | None = None) -> Shop:
         """Make `n` pictures; `given.classes` names the only classes there shall be.
 
-        Raises `InputError` for a class that was not learned.
+        Fewer come where it can make no more different ones (`different`): a warning says so. Raises
+        `InputError` for a class that was not learned.
         """
         self._checked(n, given)
         run = run or Run()
         with run.task(f"{self.name}: pictures", n):
-            made = self._make(self._wanted(n, given, run), run)
+            wanted = self._wanted(n, given, run)
+            made = self._make(self._within(wanted, given.classes if given else ()), run)
         ids = new_ids(self.origin, len(made), mark(self, n, run, given)).alias("image_id")
         made = made.with_columns(ids).with_columns(
             pl.coalesce("item_id", "image_id").alias("item_id"), own=pl.col("item_id").is_null()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,7 +34,7 @@ class ImageBackground(PictureSynthesizer):
     Where the product is, is told by the colour of the border: photos on an even background are taken, others passed
     over and counted. Inside the product's mask every pixel is the photo's own; the pictures are PNG, which keeps them.
     Each says that its background was made: in a strip below, and in its metadata (IPTC's compositeSynthetic). No model
-    is needed.
+    is needed. No picture comes twice: each photo stands once before each background, and then there are no more.
     """
 
     purpose: ClassVar[str] = "product"
@@ -43,15 +43,60 @@ class ImageBackground(PictureSynthesizer):
     background: Text = "white"
     """What stands behind: white, grey, black, #RRGGBB, two such colours from top to bottom (#EEEEEE-#CCCCCC), or the
     file of a photo."""
+    backgrounds: tuple[Text, ...] = ()
+    """Others, told likewise, for more pictures than there are photos: all photos before the first, then the next."""
     shadow: bool = True
     """A soft shadow below the product, drawn beside it alone."""
     label: str = "Background made by software"
     """What the strip below the picture says; there is none where it is empty, and the metadata say it still."""
 
     def _check(self) -> None:
-        if not _is_file(self.background):
-            for colour in self.background.split("-"):
-                _colour(colour)
+        for one in self._all():
+            if not _is_file(one):
+                for colour in one.split("-"):
+                    _colour(colour)
+
+    def _all(self) -> tuple[str, ...]:
+        """All backgrounds, each once."""
+        return tuple(dict.fromkeys((self.background, *self.backgrounds)))
+
+    def different(self, classes: Sequence[str] = ()) -> int | None:
+        """Return how many different pictures there are: usable photos, of some classes, times backgrounds."""
+        return len(self._all()) * sum(self._room(classes).values())
+
+    def short(self, n: int, classes: Sequence[str] = ()) -> str:
+        """Return what is said where `n` pictures are asked for and there are fewer; "" where there are enough."""
+        photos, scenes = sum(self._room(classes).values()), len(self._all())
+        if n <= photos * scenes:
+            return ""
+        return (
+            f"image_background makes {photos * scenes:,} different pictures, not {n:,}: usable photos {photos:,}, "
+            f'backgrounds {scenes:,}. Name more backgrounds (--set \'backgrounds=["grey", "#EEEEEE-#CCCCCC"]\').'
+        )
+
+    def _room(self, classes: Sequence[str]) -> dict[str, int]:
+        """Different photos of each class."""
+        counts = self.photos_.group_by("class").len().rows()
+        return {kind: int(n) for kind, n in sorted(counts) if not classes or kind in classes}
+
+    def _within(self, classes: np.ndarray, named: Sequence[str]) -> np.ndarray:
+        """Take what a class cannot give from the classes that have some left."""
+        room = {k: n * len(self._all()) for k, n in self._room(named).items()}
+        kept, short = list[int](), 0
+        for place in classes:
+            kind = self.classes_[place]
+            if room.get(kind, 0):
+                room[kind] -= 1
+                kept.append(int(place))
+            else:
+                short += 1
+        for kind, left in room.items():
+            more = min(left, short)
+            kept += [self.classes_.index(kind)] * more
+            short -= more
+        if short:
+            log.warning("%s", self.short(len(classes), named))
+        return np.array(kept, dtype=np.int64)
 
     def _learn(self, shop: Shop, chosen: pl.DataFrame, run: Run) -> None:
         self.photos_, self.uneven_ = self._usable(shop, chosen)
@@ -80,7 +125,9 @@ class ImageBackground(PictureSynthesizer):
             except PictureError:
                 continue
         schema = {"item_id": pl.String, "class": pl.String, "image": pl.Binary}
-        return pl.DataFrame(rows, schema=schema, orient="row"), len(chosen) - len(rows)
+        found = pl.DataFrame(rows, schema=schema, orient="row")
+        # A file that stands twice for an item would come twice.
+        return found.unique(["item_id", "image"], maintain_order=True), len(chosen) - len(rows)
 
     def _make(self, classes: np.ndarray, run: Run) -> pl.DataFrame:
         kinds, made = self.photos_["class"].to_list(), []
@@ -88,7 +135,8 @@ class ImageBackground(PictureSynthesizer):
         turn = dict.fromkeys(of_class, 0)
         for place in classes:
             kind = self.classes_[place]
-            row = of_class[kind][turn[kind] % len(of_class[kind])]
+            scene, at = divmod(turn[kind], len(of_class[kind]))
+            row = of_class[kind][at]
             turn[kind] += 1
             pixels = np.asarray(opened(self.photos_["image"][row]))
             said = {
@@ -96,12 +144,14 @@ class ImageBackground(PictureSynthesizer):
                 "Description": f"Photo of item {self.photos_['item_id'][row]}; its background was made by software.",
                 "source": COMPOSITE,
             }
-            data = encode(self.swapped(pixels), "PNG", said)
+            data = encode(self.swapped(pixels, self._all()[scene]), "PNG", said)
             made.append((data, kinds[row], self.photos_["item_id"][row], None, 0.0))
         return pl.DataFrame(made, schema=MADE, orient="row")
 
-    def swapped(self, pixels: np.ndarray) -> np.ndarray:
-        """Put a photo, uint8 [rows, columns, 3], before the background; rows of the label's strip come below.
+    def swapped(self, pixels: np.ndarray, background: str = "") -> np.ndarray:
+        """Put a photo, uint8 [rows, columns, 3], before a background; rows of the label's strip come below.
+
+        `background`: `self.background` where none is named.
 
         Raises `InputError` where the border does not tell where the product is.
         """
@@ -110,7 +160,7 @@ class ImageBackground(PictureSynthesizer):
             raise InputError(
                 "The border of this photo is not even: take it before a plain wall or cloth."
             )
-        scene = self._scene(pixels.shape[0], pixels.shape[1])
+        scene = self._scene(background or self.background, pixels.shape[0], pixels.shape[1])
         if self.shadow:
             scene = _shaded(scene, product)
         # Beside the product the old background shines through a little: weigh it out towards the new one.
@@ -122,13 +172,13 @@ class ImageBackground(PictureSynthesizer):
         made = np.where(product[:, :, None], pixels, scene.round().clip(0, 255).astype(np.uint8))
         return np.concatenate([made, self._strip(pixels.shape[1])]) if self.label else made
 
-    def _scene(self, height: int, width: int) -> np.ndarray:
-        """The background: float64 [rows, columns, 3]."""
-        if _is_file(self.background):
-            picture = opened(Path(self.background), self.background, max(height, width))
+    def _scene(self, named: str, height: int, width: int) -> np.ndarray:
+        """A background: float64 [rows, columns, 3]."""
+        if _is_file(named):
+            picture = opened(Path(named), named, max(height, width))
             fit = needed("PIL.ImageOps", "images", "Reading pictures").fit
             return np.asarray(fit(picture, (width, height), 2), dtype=np.float64)
-        colours = [np.array(_colour(one), dtype=np.float64) for one in self.background.split("-")]
+        colours = [np.array(_colour(one), dtype=np.float64) for one in named.split("-")]
         along = np.linspace(0, 1, height)[:, None, None]
         made = colours[0] + along * (colours[-1] - colours[0])
         return np.broadcast_to(made, (height, width, 3)).copy()

@@ -16,6 +16,7 @@ from wareloom.language.personal import personal_data
 from wareloom.language.safety import blocked, injected, unsupported
 from wareloom.language.titles import SMALL
 from wareloom.language.tokenise import tokenise
+from wareloom.synthesis.texts.sizes import sizes, without
 
 HAN = re.compile(r"[\u3400-\u9fff]{2}")
 HAN_SIGN = re.compile(r"[\u3400-\u9fff]")
@@ -72,24 +73,40 @@ def negations() -> frozenset[str]:
 def not_said(text: str, fields: Sequence[Field]) -> list[str]:
     """Return the words of a text that none of some fields holds and that say something, in order."""
     words = [tokenise(field.said, stem=True) for field in fields]
-    held = {word for own in words for word in own}
+    held = {word for each in words for word in each}
     # Written together or apart: "non-stick" and "nonstick".
-    joined = {a + b for own in words for a, b in pairwise(own)}
+    joined = {a + b for each in words for a, b in pairwise(each)}
     rest = text
     for value in sorted((field.value for field in fields), key=len, reverse=True):
         # Where Chinese words end hangs on what stands beside them: a value that is said whole is taken as it is.
-        rest = rest.replace(value, " ") if HAN.search(value) else rest
+        # A number in it is whole: 500毫升 stands in no 2500毫升.
+        form = rf"(?<![\d.,]){re.escape(value)}" if value[:1].isdigit() else re.escape(value)
+        form += r"(?![\d.,]*\d)" if value[-1:].isdigit() else ""
+        rest = re.sub(form, " ", rest) if HAN.search(value) else rest
+    # A number belongs to its unit: of "3 lids, 2 L" no "3 L" is said.
+    own = {size.same for field in fields for size in sizes(field.value)}
+    there = sizes(rest)
+    wrong = [size for size in there if size.same not in own]
+    rest = without(rest, [size for size in there if size.same in own])
     said = [w for w in tokenise(rest, stem=True) if w not in held and w not in joined]
     whole = [field.value for field in fields]
     found = [
-        w for w in said if w not in glue() and not (HAN.match(w) and any(w in own for own in whole))
+        w
+        for w in said
+        if w not in glue() and not (HAN.match(w) and any(w in each for each in whole))
     ]
     found += unsupported(rest, [field.said for field in fields])
+    found = [size.written for size in wrong] + found
     return list(dict.fromkeys(found))
 
 
 def turned(text: str, fields: Sequence[Field]) -> bool:
-    """Whether a text denies what its fields say, or says what they deny: clause by clause, by the words they share."""
+    """Whether a text denies what its fields say, or says what they deny: clause by clause, by the words they share.
+
+    A size is denied by nobody: the 不 of 不粘锅 3升 is not of the three litres.
+    """
+    if not re.search(r"\w", without(text, sizes(text))):
+        return False
     said = _words(text)
     denies = bool(said & negations())
     sharing = list[bool]()
@@ -211,6 +228,8 @@ def unsupported_claims(text: str, claims: Sequence[Claim], fields: Sequence[Fiel
 
 
 def _words(text: str) -> set[str]:
+    for name in rules()["glue"]["named"].split():
+        text = text.replace(name, " ")
     return {*tokenise(text, stem=True), *text.lower().split()} | {
         sign for sign in text if sign in negations()
     }

@@ -36,6 +36,7 @@ from wareloom.synthesis.texts.claims import (
     says_nothing,
     without_forbidden,
 )
+from wareloom.synthesis.texts.sizes import BARE, sizes
 
 HOLE = "{value}"
 SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
@@ -206,6 +207,7 @@ def parts_of(known: Known) -> dict[str, str]:
     words, roles = known.title.words, known.title.roles
     own = known.of("title")
     text = without_forbidden(own.value) if own else ""
+    measured = [size.written for size in sizes(text)]
     found = {}
     for name, wanted in (
         ("brand", {BRAND}),
@@ -216,12 +218,18 @@ def parts_of(known: Known) -> dict[str, str]:
         ("use", {USE}),
     ):
         said = [word for word, role in zip(words, roles, strict=True) if role in wanted]
+        if name == "product":
+            # The unit of 3升 is no word of the product.
+            said = [word for word in said if not (measured and word in BARE)]
         # A bare number is no size, and "2" of "2-handle" none at all.
         if name == "size":
             said = [word for word in said if not word.replace(".", "").isdigit()]
+            said += [one for one in measured if one not in said]
         if said:
             between = ", " if name == "size" else " "
-            found[name] = between.join(as_written(word, text) for word in said)
+            found[name] = between.join(
+                word if word in measured else as_written(word, text) for word in said
+            )
     return found
 
 
