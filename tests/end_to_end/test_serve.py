@@ -30,6 +30,8 @@ from wareloom.serving.events.parts import partitions, told_by
 from wareloom.serving.files.frames import read_records
 from wareloom.serving.versions.publish import publish
 from wareloom.serving.versions.store import Store
+from wareloom.serving.web import supervise
+from wareloom.serving.web.worker import GRACE
 from wareloom.shop import Requests
 
 JSON = {"content-type": "application/json"}
@@ -375,6 +377,36 @@ def test_what_was_accepted_is_finished_after_sigterm(store: Path) -> None:
     assert set(answers) == {202}
     records = [r for p in (store / "events").glob("*.log") for r in read_records(p).records]
     assert sum(event["id"].startswith("t") for event in told_by(records)) >= len(answers)
+
+
+HURRIED = """
+import runpy, sys
+from wareloom.serving.web import supervise
+supervise.PATIENCE = 0.5
+sys.argv = ["wareloom", "serve", sys.argv[1], "--port", "0", "--workers", "2", "--compact-every", "0"]
+runpy.run_module("wareloom", run_name="__main__")
+"""
+
+
+def test_a_process_that_does_not_listen_is_ended_after_sigterm(store: Path) -> None:
+    # Ten seconds are the bar: of these requests have most, and what still runs then is ended.
+    assert GRACE < supervise.PATIENCE <= 10
+    command = [sys.executable, "-c", HURRIED, str(store)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "Serving" in process.stderr.readline()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) == 2
+        os.kill(int(children[0]), signal.SIGSTOP)
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(30) == 0
+            assert not Path(f"/proc/{children[0]}").exists(), "nothing is left behind"
+        finally:
+            for child in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
+            process.kill()
 
 
 def test_two_servers_of_one_store_do_not_meet(store: Path) -> None:

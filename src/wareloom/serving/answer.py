@@ -296,14 +296,15 @@ class Answers:
     def why(self, shown: Shown, ask: Ask, place: Placed) -> list[Why]:
         """Why a hit stands where it stands: the rules that moved it, then the parts of its score."""
         rules = [name for name in place.rules if name not in ("new", EXPLORED, GAVE_WAY)]
-        found = [explain.why("rule", name, ask.language) for name in rules]
+        found = [explain.rule(name, ask.language) for name in rules]
         if EXPLORED in place.rules:
             found.append(explain.why("exploration", "", ask.language))
         if GAVE_WAY in place.rules:
             found.append(explain.gave_way(ask.language))
         if place.code in shown.new:
-            words = self.stock.words[shown.new[place.code][0]]
-            return [*found, explain.why("new", " ".join([*words][:3]), ask.language)]
+            # Words alone: pairs of them would say each again.
+            words = [w for w in self.stock.words[shown.new[place.code][0]] if " " not in w]
+            return [*found, explain.why("new", " ".join(words[:3]), ask.language)]
         if not ask.explain:
             return found
         version = shown.version

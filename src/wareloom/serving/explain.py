@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wareloom.serving.forms.base import Part
+from wareloom.serving.versions.rules import IN_STOCK
 from wareloom.serving.wire import Why
 
 SENTENCES = {
@@ -23,6 +24,7 @@ SENTENCES = {
         "context": "Fits when and where you ask ({}).",
         "rule": "Placed here by the shop’s rule “{}”.",
         "exploration": "Shown to learn whether it is liked.",
+        "in_stock": "Stands higher here, since what fits better cannot be had now.",
         "gave_way": "Stands lower here, since another is tried in its place.",
         "new": "New, and described with words like “{}”.",
     },
@@ -37,6 +39,7 @@ SENTENCES = {
         "context": "符合您所处的时间与场景（{}）。",
         "rule": "由店铺规则“{}”安排。",
         "exploration": "试展示，以了解是否受欢迎。",
+        "in_stock": "更匹配的商品暂时缺货，因此排位提前。",
         "gave_way": "因试展示其他商品，此处排位靠后。",
         "new": "新品，描述中含有“{}”等词。",
     },
@@ -46,6 +49,14 @@ SENTENCES = {
 def why(kind: str, cause: str, language: str, amount: float = 0.0) -> Why:
     """A part in words."""
     return Why(kind, cause, amount, SENTENCES[language][kind].format(cause))
+
+
+def rule(name: str, language: str) -> Why:
+    """A rule that moved a hit, by its name; one that stands higher for what cannot be had says just that."""
+    made = why("rule", name, language)
+    if name == IN_STOCK:
+        made.sentence = SENTENCES[language]["in_stock"]
+    return made
 
 
 def gave_way(language: str) -> Why:

@@ -208,7 +208,10 @@ written = msgspec.json.Encoder().encode
 
 
 def meant(told: str, path: str) -> str:
-    """Return " Did you mean 'user'?" where `told`, of a body sent to `path`, names an unknown field; else nothing."""
+    """Return " Did you mean 'user'?" where `told`, of a body sent to `path`, names an unknown field or kind of event;
+    else nothing. Where no kind of event is near, all are named."""
+    if event := re.search(r"Invalid enum value '(.{0,64})' - at `\$\.events\[\d+\]\.event`", told):
+        return near(event[1], [*KINDS]) or f" It is one of {', '.join(KINDS)}."
     found = re.search(r"unknown field `([^`]{1,64})`", told)
     if found is None:
         return ""

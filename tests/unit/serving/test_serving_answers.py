@@ -125,6 +125,7 @@ def test_a_new_product_is_found_and_recommended_by_its_words(client: Client) -> 
         told = await client.post("/recommend", history=["i3"], explain=True)
         hit = next(h for h in told["hits"] if h["item_id"] == "new-1")
         assert (hit["rank"], hit["title"], hit["why"][0]["kind"]) == (4, new["title"], "new")
+        assert hit["why"][0]["cause"].split() == ["item", "3", "zyx"], "no word twice"
         await client.did("new-1", session_id="a")
         assert "new-1" not in items(await client.post("/recommend", session="a", history=["i3"]))
         gone = {"item_id": "new-1", "available": False}

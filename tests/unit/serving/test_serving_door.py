@@ -136,10 +136,14 @@ def test_an_unknown_field_is_told_the_one_that_was_meant(store: Path) -> None:
             ("/recommend", {"user_id": "u"}, "'user'"),
             ("/search", {"filter": {"brands": ["b"]}}, "'brand'"),
             ("/events", {"events": [EVENT | {"user": "u"}]}, "'user_id'"),
+            ("/events", {"events": [EVENT | {"event": "view_itm"}]}, "'view_item'"),
         ):
             status, told, _ = await client.ask("POST", path, body)
             assert status == 422
             assert f"Did you mean {meant}" in told["error"]
+        _, told, _ = await client.ask("POST", "/events", {"events": [EVENT | {"event": "xyz"}]})
+        assert "It is one of " in told["error"]
+        assert "purchase" in told["error"]
 
     run(work())
 

@@ -230,6 +230,8 @@ def test_in_stock_is_said_of_what_stands_higher_for_it(tmp_path: Path) -> None:
         after = await said(client)
         assert list(after)[:2] == [first, third]
         assert [*after.values()] == [[]] + [["in stock"]] * 5
+        chinese = await client.post("/recommend", history=["i3"], k=2, language="zh")
+        assert "缺货" in chinese["hits"][1]["why"][0]["sentence"]
         without = await said(other)
         assert list(without) == list(after), "what is gone is not shown, named or not"
         assert not any(without.values())

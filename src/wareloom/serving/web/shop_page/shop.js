@@ -67,7 +67,7 @@ async function show(page) {
     if (page) at("hits").append(...hits); else at("hits").replaceChildren(...hits);
     next = told.page || "";
     at("more").hidden = !next || !told.hits.length;
-    const notes = [told.hits.length + " items", "version " + told.version];
+    const notes = [at("hits").children.length + " items", "version " + told.version];
     if (told.unproved) notes.push("unproved");
     if (told.degraded) notes.push("left out: " + told.degraded.join(", "));
     at("state").className = told.unproved || told.degraded ? "warn" : "";
