@@ -8,8 +8,8 @@ makes some pictures, in the classes' own shares. They are measured beside as man
 what EfficientNet-Lite0 sees, all real photos brought to 32 pixels; beside them stand the training photos themselves,
 given as made (a memoriser), and the test photos, which are real (what no generator need beat). And attacks try to tell
 the training photos from validation photos by what was made, and by the same with training photos in place of half,
-which has to be caught. Settings are the defaults: nothing was chosen by these figures. `--sheet` draws four pictures of
-each class and network. Data: `WARELOOM_DATA`, else `../shared/data`.
+which has to be caught. Settings are the defaults: nothing was chosen by these figures. `--sheet` draws, for each network,
+four pictures of each class. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -112,11 +112,13 @@ def planted(made: Shop, train: Shop, share: float) -> Shop:
 KEYS = ("name", "value", "low", "high", "floor", "floor_low", "floor_high")
 
 
-def strip(fitted_: Any, run: Run) -> np.ndarray:
-    """Pictures of each class, a row of the sheet: uint8 [side, pictures × side, 3]."""
+def sheet(fitted_: Any, run: Run) -> np.ndarray:
+    """Pictures of each class, a class a row: uint8 [classes × side, pictures × side, 3]."""
     names = tuple(np.repeat(fitted_.classes_, SHOWN))
     files = fitted_.sample(len(names), run, GivenPictures(names)).table("images")["image"]
-    return np.concatenate([decode(one, SIDE) for one in files], axis=1)
+    seen = np.stack([decode(one, SIDE) for one in files])
+    rows = seen.reshape(-1, SHOWN, SIDE, SIDE, 3).transpose(0, 2, 1, 3, 4)
+    return rows.reshape(-1, SHOWN * SIDE, 3)
 
 
 def main() -> None:
@@ -148,8 +150,8 @@ def main() -> None:
         }
         print(rows[name], flush=True)
         if chosen.sheet:
-            strip_ = Image.fromarray(strip(made, again))
-            strip_.save(chosen.sheet.with_name(f"{chosen.sheet.stem}-{name}.png"))
+            drawn = Image.fromarray(sheet(made, again))
+            drawn.save(chosen.sheet.with_name(f"{chosen.sheet.stem}-{name}.png"))
         if name == chosen.only[-1]:
             for real, own in (("training photos", train), ("test photos", test)):
                 if real in rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from PIL import Image
 
 import wareloom
@@ -312,6 +313,18 @@ def test_networks_have_the_size_that_is_said() -> None:
     from wareloom.classifiers.cnn import CNN, Network
 
     assert sum(p.numel() for p in Network(CNN().width, 10, 0).parameters()) < 5e5
+
+
+def test_each_player_learns_from_its_own_updates_alone() -> None:
+    made = SYNTHESIZERS.make("image_gan", side=16, width=8, batch_size=4).fit(pictured(), RUN)
+    net = made._network()
+    x = torch.rand(4, 3, 16, 16) * 2 - 1
+    what = torch.from_numpy(made.told_[:4])
+    for step, own, other in ((0, net.critic, net.net), (1, net.net, net.critic)):
+        net.zero_grad(set_to_none=True)
+        made._losses(net, x, what, step).backward()
+        assert all(weight.grad is not None for weight in own.parameters())
+        assert all(weight.grad is None for weight in other.parameters())
 
 
 def test_sixty_four_pixels_come_out_and_minutes_end_a_training() -> None:

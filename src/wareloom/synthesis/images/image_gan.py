@@ -18,6 +18,9 @@ from wareloom.synthesis.images._scratch import Scratch
 
 F = torch.nn.functional
 
+BETAS = (0.0, 0.99)
+"""Decay of the averages of gradients and of their squares, for both players"""
+
 
 @dataclass(kw_only=True, eq=False)
 class ImageGAN(Scratch, PictureSynthesizer):
@@ -54,13 +57,17 @@ class ImageGAN(Scratch, PictureSynthesizer):
         return _Players(self)
 
     def _groups(self, net: Any) -> list[dict[str, Any]]:
+        # No momentum: it carries both players past where they should meet (Miyato et al. 2018).
         return [
-            {"params": list(net.critic.parameters())},
-            {"params": list(net.net.parameters()), "lr": self.learning_rate / 2},
+            {"params": list(net.critic.parameters()), "betas": BETAS},
+            {"params": list(net.net.parameters()), "lr": self.learning_rate / 2, "betas": BETAS},
         ]
 
     def _losses(self, net: Any, x: Any, what: Any, step: int) -> Any:
         z = torch.randn((len(x), self.latent_size)).to(x.device)
+        # What the generator learns goes through the critic, which must not learn to believe it.
+        for weight in net.critic.parameters():
+            weight.requires_grad_(step % 2 == 0)
         if step % 2:
             return -net.critic(altered(net.net(z, what)), what).mean()
         with torch.no_grad():
