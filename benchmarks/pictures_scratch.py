@@ -8,8 +8,8 @@ makes some pictures, in the classes' own shares. They are measured beside as man
 what EfficientNet-Lite0 sees, all real photos brought to 32 pixels; beside them stand the training photos themselves,
 given as made (a memoriser), and the test photos, which are real (what no generator need beat). And attacks try to tell
 the training photos from validation photos by what was made, and by the same with training photos in place of half,
-which has to be caught. Settings are the defaults: nothing was chosen by these figures. `--sheet` draws, for each network,
-four pictures of each class. Data: `WARELOOM_DATA`, else `../shared/data`.
+which has to be caught. Settings are the defaults: nothing was chosen by these figures. `--sheet` draws, for each
+network, four pictures of each class. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
