@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wareloom.cli._shared import AsJson
 from wareloom.cli._shared import show as show_value
+
+if TYPE_CHECKING:
+    from wareloom.errors import InputError
 
 
 def main(
@@ -24,7 +27,6 @@ def main(
     """Show an algorithm or a recipe: settings with defaults, as JSON their schema; or a proof: its verdict."""
     from wareloom.core.family import FAMILIES, family_of
     from wareloom.core.schema import schema_of
-    from wareloom.errors import SourceError, UnknownNameError, near
 
     folder = next(
         (at for at in (Path(name), Path(name) / "proof") if (at / "proof.json").exists()), None
@@ -45,15 +47,7 @@ def main(
     named = [family for family in FAMILIES.values() if name in family.names()]
     holders = [family_of(name)] if ":" in name else named
     if not holders:
-        if Path(name).exists() or len(Path(name).parts) > 1:
-            there = "holds no proof" if Path(name).exists() else "is not there"
-            raise SourceError(
-                f"{name} {there}: give the folder of a proof or of a job, or an algorithm's name."
-            )
-        known = {n for family in FAMILIES.values() for n in family.names()}
-        raise UnknownNameError(
-            f"No algorithm is called {name!r}, and no folder of a proof.{near(name, known)} wareloom list names all."
-        )
+        raise _no_such(name)
     for family in holders:
         entry = family.describe(name)
         settings = {
@@ -77,3 +71,19 @@ def main(
         if as_json:
             shown["schema"] = schema_of(family.load(name), name)
         show_value(shown, as_json, "\n".join(lines))
+
+
+def _no_such(name: str) -> InputError:
+    """The error for what is neither an algorithm nor the folder of a proof."""
+    from wareloom.core.family import FAMILIES
+    from wareloom.errors import SourceError, UnknownNameError, near
+
+    if Path(name).exists() or len(Path(name).parts) > 1:
+        there = "holds no proof" if Path(name).exists() else "is not there"
+        return SourceError(
+            f"{name} {there}: give the folder of a proof or of a job, or an algorithm's name."
+        )
+    known = {n for family in FAMILIES.values() for n in family.names()}
+    return UnknownNameError(
+        f"No algorithm is called {name!r}, and no folder of a proof.{near(name, known)} wareloom list names all."
+    )
