@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 from advice_shops import DAY, catalogue, copied, leaking, log, ring, sorted_within_days, taught
+from search_shop import search_shop
 from wareloom.advising import AdviceSettings
 from wareloom.advising._candidates import DENSE, generators, rankers
 from wareloom.advising._data import sampled, undone, work_on
@@ -18,6 +20,7 @@ from wareloom.advising._look import Look, look
 from wareloom.advising._plan import LONGER, SHARES, plan_of
 from wareloom.advising._power import power_of
 from wareloom.advising._says import DISTIL, HELPS, NOTHING, OUT, UNPROVED, answer
+from wareloom.advising._search import SearchAdvice
 from wareloom.core.run import Run
 from wareloom.report.advice import advice_page
 from wareloom.shop import Shop
@@ -195,3 +198,22 @@ def test_the_page_escapes_what_a_shop_says_and_speaks_chinese() -> None:
     assert evil not in page
     assert "&lt;script&gt;" in page
     assert "商店有什么" in advice_page(data, "zh")
+
+
+def test_what_an_encoder_would_take_is_said_in_parts_of_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ "About 0 min" was no reason to leave it out; and it is said while it is measured."""
+    shop = search_shop(20)
+    lines: list[str] = []
+    left_out: dict[str, str] = {}
+    desk: Any = SimpleNamespace(
+        say=lines.append, left_out=left_out, clock=SimpleNamespace(left=5.0, spent=0.0)
+    )
+    asked = SearchAdvice(shop, desk, 5.0)
+    monkeypatch.setattr(SearchAdvice, "_reading", lambda self: 1.0)
+    assert not asked._encodes({})
+    assert left_out == {
+        "the text encoder": f"reading {shop.rows('items')} titles would take about {shop.rows('items') / 60:.1f} min"
+    }
+    assert lines == ["search: how fast the text encoder reads titles"]

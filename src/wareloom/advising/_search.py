@@ -120,6 +120,7 @@ class SearchAdvice:
     def _encodes(self, told: dict[str, Any]) -> bool:
         """Whether the text encoder is there, and reads all titles in the time there is."""
         items = self.shop.rows("items")
+        self.desk.say("search: how fast the text encoder reads titles")
         try:
             reckoned = self._reading() * items
         except MissingExtraError as error:
@@ -128,8 +129,9 @@ class SearchAdvice:
         told["encoder_seconds"] = reckoned
         self.title = reckoned / max(1, items)
         if reckoned > PART["encoder"] * self.left:
+            minutes = max(0.1, reckoned / 60)
             self.desk.left_out["the text encoder"] = (
-                f"reading {items:,} titles would take about {reckoned / 60:.0f} min"
+                f"reading {items:,} titles would take about {minutes:.{1 if minutes < 10 else 0}f} min"
             )
             return False
         return True

@@ -12,6 +12,7 @@ from wareloom.cli._shared import show as show_value
 
 if TYPE_CHECKING:
     from wareloom.core.family import Family
+    from wareloom.errors import InputError
 
 
 def main(
@@ -44,6 +45,11 @@ def main(
         show_value(recipe_schema(), as_json, "\n".join(outline()))
         return
     for family in _holders(name):
+    named = [family for family in FAMILIES.values() if name in family.names()]
+    holders = [family_of(name)] if ":" in name else named
+    if not holders:
+        raise _no_such(name)
+    for family in holders:
         entry = family.describe(name)
         settings = {
             s.name: {"type": s.type, "default": s.default, "doc": s.doc} for s in entry.settings
@@ -86,3 +92,17 @@ def _holders(name: str) -> list[Family]:
             f"No algorithm is called {name!r}, and no folder of a proof.{near(name, known)} wareloom list names all."
         )
     return holders
+def _no_such(name: str) -> InputError:
+    """The error for what is neither an algorithm nor the folder of a proof."""
+    from wareloom.core.family import FAMILIES
+    from wareloom.errors import SourceError, UnknownNameError, near
+
+    if Path(name).exists() or len(Path(name).parts) > 1:
+        there = "holds no proof" if Path(name).exists() else "is not there"
+        return SourceError(
+            f"{name} {there}: give the folder of a proof or of a job, or an algorithm's name."
+        )
+    known = {n for family in FAMILIES.values() for n in family.names()}
+    return UnknownNameError(
+        f"No algorithm is called {name!r}, and no folder of a proof.{near(name, known)} wareloom list names all."
+    )
