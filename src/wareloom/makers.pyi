@@ -441,6 +441,7 @@ def synthesizer(
     *,
     pictures: int = 50000,
     background: str = 'white',
+    backgrounds: Sequence[str] = ...,
     shadow: bool = True,
     label: str = 'Background made by software',
 ) -> wareloom.synthesis.images.image_background.ImageBackground:
@@ -448,6 +449,7 @@ def synthesizer(
 
         pictures: Real pictures that it learns from, at most; drawn at random where there are more.
         background: What stands behind: white, grey, black, #RRGGBB, two such colours from top to bottom (#EEEEEE-#CCCCCC), or the file of a photo.
+        backgrounds: Others, told likewise, for more pictures than there are photos: all photos before the first, then the next.
         shadow: A soft shadow below the product, drawn beside it alone.
         label: What the strip below the picture says; there is none where it is empty, and the metadata say it still.
     """

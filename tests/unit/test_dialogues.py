@@ -133,6 +133,25 @@ def test_an_offer_stands_until_it_is_taken_up(goal: str, key: str) -> None:
         assert own.said[key] != offers[0], "what is done is not offered"
 
 
+def test_what_else_is_asked_behind_no_other_question() -> None:
+    """Read by hand, "anything else I can do? Shall I pass this on?" stood in one turn."""
+    asks, both = {"ask_order", "ask_detail", "offer", "ask_goal"}, 0
+    for seed in range(150):
+        dice = Dice(np.random.default_rng(seed))
+        served = Agent(world("paid"), dice)
+        for _ in range(4):
+            for _ in range(2):
+                if dice.chance(0.4):
+                    goal = dice.one(("other", "track", "cancel"))
+                    served.hear_request(goal, goal)
+                else:
+                    served.hear(dice.one(("greet", "confirm", "reject", "thank", "complain")))
+            acts = {move.act for move in served.answer(dice)}
+            assert not ("ask_more" in acts and acts & asks), acts
+            both += bool(acts & asks)
+    assert both > 50, "questions are asked"
+
+
 def cut_log(number: int = 240) -> Shop:
     """A log that is cut behind two to four turns of its customers, before dialogues end; a few decline something."""
     rng, rows = np.random.default_rng(4), []
@@ -197,6 +216,8 @@ def test_acts_and_goals_are_told() -> None:
         goal_of(n) for n in ("cancel_order", "check_cancellation_fee", "track_refund", "skype")
     ]
     assert goals == ["cancel", "policy.cancellation_fee", "refund", "other"]
+    assert goal_of("payment_issue", "problems with a payment") == "other"
+    assert goal_of("check_payment_methods") == "policy.payment"
 
 
 def test_slots_leave_holes_and_codes_go() -> None:

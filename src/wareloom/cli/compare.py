@@ -84,8 +84,17 @@ def main(
     run = run_of(seed, quiet, threads=threads, device=device, precision=precision)
     found = compare_paths(real, synthetic, tuple(holdout or ()), wanted, run=run)
     save_comparison(found, to)
-    after = f"wareloom attack {real} {synthetic} --holdout OTHER_USERS"
+    first = str(found.data["figures"][0]["name"]) if found.data["figures"] else ""
+    of = next((whom for begins, whom in OTHERS.items() if first.startswith(begins)), "USERS")
+    after = f"wareloom attack {real} {synthetic} --holdout OTHER_{of}"
     show(found.data, as_json, _summary(found, to).next(after))
+
+
+OTHERS: dict[tuple[str, ...], str] = {
+    ("picture_", "kernel_distance"): "PHOTOS",
+    ("dialogue_", "turn_disc", "act_pairs", "distinct_pairs", "self_bleu"): "DIALOGUES",
+}
+"""Whom an attack holds out, by how the names of what was measured begin"""
 
 
 def _summary(found: Comparison, to: Path) -> Summary:

@@ -298,6 +298,9 @@ def _shown(
     if note := kept_note(told["keeps"], remedy):
         told["note"] = note
     made = brief({table: n for table, n in rows.items() if table != "items"})
+    if rows.get("dialogues"):
+        number = sampled.table("dialogues")["dialogue_id"].n_unique()
+        made = f"{counted(number, 'dialogue')} of {counted(rows['dialogues'], 'turn')}"
     found = Summary(f"{name} fitted on {shop} made {made}.", "good")
     found.fact("origin", told["origin"]).fact("keeps", told["keeps"])
     found.fact("privacy", told.get("privacy"))

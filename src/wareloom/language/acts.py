@@ -86,6 +86,11 @@ _GOALS = tuple(
             r"|多久.{0,6}(到|发货)|物流|快递|还没(到|发)|没收到|催|发货",
         ),
         ("policy.shipping", r"delivery.?option|shipping|delivery|运费|邮费|包邮"),
+        # Of a payment that failed no policy speaks: it is passed on.
+        (
+            "other",
+            r"payment.{0,3}(issue|problem|error|fail)|(issue|problem|error)s? with (my |the )?payment|(付款|支付)失败",
+        ),
         ("policy.payment", r"payment|\bpay|付款|支付|微信|支付宝"),
         ("policy.warranty", r"warranty|guarantee|保修|质保"),
         ("policy.hours", r"customer.?service|opening.?hours|上班|几点"),

@@ -14,8 +14,8 @@ from wareloom.shop.schema import AGENT, CUSTOMER
 ROLES = {
     CUSTOMER: "customer user client buyer shopper visitor consumer guest caller enduser customers human "
     "顾客 客户 买家 用户 消费者 访客 会员",
-    AGENT: "agent seller assistant operator support rep representative staff advisor employee merchant vendor shop store "
-    "bot chatbot csr helpdesk 客服 卖家 商家 店家 坐席 人工客服 机器人 智能客服",
+    AGENT: "agent seller assistant operator support rep representative staff advisor employee merchant vendor shop "
+    "store bot chatbot csr helpdesk 客服 卖家 商家 店家 坐席 人工客服 机器人 智能客服",
 }
 """What the two are called, without capitals, blanks and signs"""
 _OF = {plain(word): role for role, words in ROLES.items() for word in words.split()}
@@ -45,7 +45,8 @@ def talks(
     if len(wrong):
         raise SchemaError(
             f"{name}: the turns have no numbers, and the time {wrong[time][0]!r} in the column {time!r} puts none "
-            "before another. Write times as 2024-05-01 10:00:00 or as seconds since 1970, or add a column turn (0, 1, 2 …)."
+            "before another. Write times as 2024-05-01 10:00:00 or as seconds since 1970, or add a "
+            "column turn (0, 1, 2 …)."
         )
     turn = when.rank("ordinal").over(found["dialogue_id"]) - 1
     intake.say(

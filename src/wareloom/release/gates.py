@@ -260,7 +260,12 @@ def ledger_days(of: Evidence) -> Check | None:
     except SourceError as error:
         remedy = "wareloom budget SHOP --epsilon E --delta D begins one"
         return Check(
-            "ledger_days", False, math.inf, limit, f"the shop has no ledger: {error}", remedy
+            "ledger_days",
+            False,
+            math.inf,
+            limit,
+            f"the shop has no ledger: {str(error).rstrip('.')}",
+            remedy,
         )
     days = (now() - began) / DAY
     said = f"the ledger was begun {days:.1f} days ago; the policy takes {limit}"

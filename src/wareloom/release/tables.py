@@ -69,8 +69,14 @@ def leaving(synth: Shop, policy: Policy, real: Shop) -> Shop:
         if wanted and name != "items":
             tables[name] = synth.scan(name).select(wanted)
     if not any(synth.rows(name) for name in tables if name not in ("users", "images")):
+        more = (
+            f" Pictures leave by a way of their own: wareloom pictures {synth.path or 'SYNTH'} --to FOLDER."
+            if synth.rows("images")
+            else ""
+        )
         raise InputError(
-            f"{synth.path or 'SYNTH'} has no events, searches, judgments or dialogues: there is nothing to release."
+            f"{synth.path or 'SYNTH'} has no events, searches, judgments or dialogues: there is nothing to "
+            f"release.{more}"
         )
     tables["items"] = _items(synth, policy, real, tables)
     return Shop.trusted(tables, _meta(synth)).keeping(synth.keeps)

@@ -84,7 +84,8 @@ class Agent:
         # Of several questions the last one stands; what was said is said.
         asks = [m for m in kept if m.act in ("ask_order", "ask_detail", "offer", "ask_goal")]
         moves = [m for m in kept if m not in asks or m is asks[-1]]
-        if len(moves) > 1 and moves[-1].act == "ask_more" and any(m in asks for m in moves):
+        # "Anything else?" stands before no other question.
+        if asks:
             moves = [m for m in moves if m.act != "ask_more"]
         first = ("thank", "apologise", "redirect")
         last = ("ask_more", "close")

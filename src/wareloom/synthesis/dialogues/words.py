@@ -29,7 +29,8 @@ NAMES = {
         "order_id": "订单号", "zip": "邮编", "zipcode": "邮编", "postcode": "邮编", "city": "城市", "quantity": "数量",
         "product": "商品名称", "item_name": "商品名称",
     },
-    "en": {"order_id": "order number", "current_city": "city", "current_zipcode": "zip code"},
+    "en": {"order_id": "order number", "current_city": "city", "current_zipcode": "zip code",
+        "datacategoryvalues": "data plan"},
 }  # fmt: skip
 """What agents call a slot that they ask for"""
 PLAIN = {"en": ("{}", "it is {}", "order number {}"), "zh": ("{}", "订单号{}", "订单号是{}")}
