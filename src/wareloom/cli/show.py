@@ -11,7 +11,6 @@ from wareloom.cli._shared import AsJson
 from wareloom.cli._shared import show as show_value
 
 if TYPE_CHECKING:
-    from wareloom.core.family import Family
     from wareloom.errors import InputError
 
 
@@ -26,6 +25,7 @@ def main(
     as_json: AsJson = False,
 ) -> None:
     """Show an algorithm or a recipe: settings with defaults, as JSON their schema; or a proof: its verdict."""
+    from wareloom.core.family import FAMILIES, family_of
     from wareloom.core.schema import schema_of
 
     folder = next(
@@ -44,7 +44,6 @@ def main(
 
         show_value(recipe_schema(), as_json, "\n".join(outline()))
         return
-    for family in _holders(name):
     named = [family for family in FAMILIES.values() if name in family.names()]
     holders = [family_of(name)] if ":" in name else named
     if not holders:
@@ -74,24 +73,6 @@ def main(
         show_value(shown, as_json, "\n".join(lines))
 
 
-def _holders(name: str) -> list[Family]:
-    """The families that have an algorithm of this name; raises `UnknownNameError` or `SourceError` where none has."""
-    from wareloom.core.family import FAMILIES, family_of
-    from wareloom.errors import SourceError, UnknownNameError, near
-
-    named = [family for family in FAMILIES.values() if name in family.names()]
-    holders = [family_of(name)] if ":" in name else named
-    if not holders:
-        if Path(name).exists() or len(Path(name).parts) > 1:
-            there = "holds no proof" if Path(name).exists() else "is not there"
-            raise SourceError(
-                f"{name} {there}: give the folder of a proof or of a job, or an algorithm's name."
-            )
-        known = {n for family in FAMILIES.values() for n in family.names()}
-        raise UnknownNameError(
-            f"No algorithm is called {name!r}, and no folder of a proof.{near(name, known)} wareloom list names all."
-        )
-    return holders
 def _no_such(name: str) -> InputError:
     """The error for what is neither an algorithm nor the folder of a proof."""
     from wareloom.core.family import FAMILIES
