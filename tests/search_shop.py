@@ -31,7 +31,7 @@ class TitleQueries(Synthesizer):
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         self.items_ = shop.table("items").select("item_id", "title")
-        self.known_ = shop.table("judgments")["query"]
+        self.known_ = shop.table("judgments")["query"] if shop.rows("judgments") else pl.Series()
         return self
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:

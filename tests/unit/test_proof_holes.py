@@ -14,6 +14,8 @@ import pytest
 from conftest import small_shop
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.evaluation.ranking import evaluate
+from wareloom.evaluation.tasks import build_task
 from wareloom.experiment.engine import Bench
 from wareloom.experiment.plan import (
     ANYWHERE,
@@ -38,6 +40,7 @@ from wareloom.proof.prove import prove
 from wareloom.proof.recommendation import ProofSettings, Recommendation
 from wareloom.proof.story import lines, story
 from wareloom.proof.system import System, SystemProofSettings
+from wareloom.proof.transfer import TransferProofSettings
 from wareloom.rankers import Ranker
 from wareloom.rankers.baseline.transitions import Transitions
 from wareloom.report import write_report
@@ -303,3 +306,59 @@ def test_the_proof_of_a_system_says_rows_or_labels_in_both_languages(
             best = "The best system without synthetic data is" if language == "en" else "最佳系统"
             assert best in text
         assert sentence in "\n".join(lines(changed))
+
+
+def test_what_is_said_to_take_three_times_the_updates_takes_them(bench: Bench) -> None:
+    """Plan and what was taken stand apart: patience stops earlier."""
+    network = {**QUICK, "epochs": 4, "patience": 0}
+    of = replace(bench.settings, ranker="sasrec", ranker_settings=network, baselines={})
+    own = Bench(Recommendation(bench.study.shop, of, RUN), "file", None)
+    once = own.get(Cell(arm=REAL, seed=0)).training
+    assert once["steps"] == once["updates"] > 0
+    for arm in (REAL, REPEATED):
+        more = own.get(Cell(arm=arm, seed=0, ratio=1.0, longer=3.0)).training
+        assert more["steps"] == more["updates"] == 3 * once["updates"]
+    hasty = replace(of, ranker_settings={**network, "epochs": 200, "patience": 1})
+    cut = Bench(Recommendation(bench.study.shop, hasty, RUN), "file", None)
+    found = cut.get(Cell(arm=REAL, seed=0)).training
+    assert 0 < found["steps"] < found["updates"] == 50 * once["updates"]
+
+
+def test_warm_answers_are_those_with_a_training_event(bench: Bench) -> None:
+    """An item without one is guessed by that alone, so that its answers stand apart."""
+    shop = small_shop(users=60, items=30)
+    new = shop.table("events")["item_id"].unique().sort().head(8)
+    parts = bench.parts
+    old = parts.train.table("events").filter(~pl.col("item_id").is_in(new.implode()))
+    task = build_task(replace(parts, train=parts.train.with_tables(events=old)), "test", "rank")
+    ranker: Ranker = RANKERS.make("newcomers").fit(parts.train.with_tables(events=old), RUN)
+    found = evaluate(ranker, task, ("recall@8",), RUN).per_request
+    answer = task.requests.histories.items.ids.gather(task.item)
+    cold = answer.is_in(new.implode()).to_numpy()
+    assert 0 < cold.sum() < len(cold)
+    np.testing.assert_array_equal(~np.isnan(found["recall@8/cold"]), cold)
+    np.testing.assert_array_equal(~np.isnan(found["recall@8/warm"]), ~cold)
+    assert np.nanmean(found["recall@8/cold"]) == 1.0, "all of them are named, knowing nothing"
+    assert np.nanmean(found["recall@8/warm"]) == 0.0
+
+
+@pytest.mark.parametrize("of", [ProofSettings, SystemProofSettings, TransferProofSettings])
+def test_shuffled_ties_decide_unless_it_is_said_otherwise(of: type[Any]) -> None:
+    more = {"others": ("elsewhere",)} if of is TransferProofSettings else {}
+    assert of(**more).ties[0] == "shuffled"
+
+
+def test_the_last_of_tied_events_is_not_the_last_in_the_file(tied: Shop) -> None:
+    """A file may have its ties in an order that gives the answer away, such as that of the items."""
+    study = Recommendation(
+        tied, ProofSettings(split=SplitSettings(by="leave-last-out"), ratios=(1.0,)), RUN
+    )
+    assert study.modes == ("shuffled", "file")
+    last = tied.table("events").group_by("user_id").last().select("user_id", file="item_id")
+    same = {}
+    for mode in study.modes:
+        asked = study.prepare(mode).test.table("events").select("user_id", "item_id")
+        both = asked.join(last, on="user_id")
+        same[mode] = (both["item_id"] == both["file"]).mean()
+    assert same["file"] == 1.0
+    assert same["shuffled"] < 0.5

@@ -83,9 +83,10 @@ def test_naive_queries_are_labelled_by_the_labeller_of_the_synthetic_ones() -> N
     assert 0.9 < len(naive) / len(mixed) < 1.2
 
 
-def test_a_synthesizer_from_outside_lends_its_grades() -> None:
-    arms = given(settings("search_shop:TitleQueries", {}, labelled=30), search_shop())
-    real = set(arms[REAL]["query"])
+@pytest.mark.parametrize("told", [30, 0])
+def test_a_synthesizer_from_outside_lends_its_grades(told: int) -> None:
+    arms = given(settings("search_shop:TitleQueries", {}, labelled=told), search_shop())
+    real = set(arms[REAL]["query"]) if told else set()
 
     def lists(rows: pl.DataFrame) -> Counter[tuple[float, ...]]:
         made = rows.filter(~pl.col("query").is_in(list(real)))
@@ -121,6 +122,23 @@ def test_own_queries_are_those_of_the_training_part_labelled_by_what_nobody_taug
     best = stages.items_.gather(scores.argmax(axis=1)).to_list()
     assert np.mean([a == b for a, b in zip(best, told["item_id"].to_list(), strict=True)]) > 0.9
     assert Search(shop, asked, RUN).own == sorted(set(told["query"]))
+
+
+@pytest.mark.parametrize("told", [30, 0])
+def test_what_labels_the_shop_s_own_queries_was_taught_by_no_label_that_is_told_or_hidden(
+    told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, bool]] = []
+    fit = Told.fit
+
+    def noted(self: Told, shop: Shop, *args: Any, **more: Any) -> Told:
+        seen.append((shop.rows("judgments"), self.settings() == self.untaught().settings()))
+        return fit(self, shop, *args, **more)
+
+    monkeypatch.setattr(Told, "fit", noted)
+    study = Search(search_shop(), settings("attributes", {}, labelled=told), RUN)
+    assert len(study._found) == len(study.own) > 0
+    assert seen == [(0, True)]
 
 
 def planted() -> tuple[Split, list[str]]:

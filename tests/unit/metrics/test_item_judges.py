@@ -104,6 +104,19 @@ def test_shoppers_without_a_brand_are_told_by_brands_and_titles(real: Shop, held
     )
 
 
+def test_each_kind_of_feature_is_looked_at(real: Shop, held: Shop) -> None:
+    """Dates, company, brands, prices and titles each alone may be what betrays; none is left to the others."""
+    trio = gathered(real, seasons(USERS, 3, "f"), held, 20, RUN)
+    names = item_features(trio.real, KnownItems(trio.training, trio))
+    for wanted in (
+        *("days from an item's first date, mean", "place among an item's dates, mean"),
+        *("share of pairs that others had", "brands by items", "share of pairs of one brand"),
+        *("share of the chief brand among items", "log price, mean", "log price apart, mean"),
+        *("log price beside the category's, mean", "likeness of titles in a history, mean"),
+    ):
+        assert wanted in names, wanted
+
+
 def test_ages_are_those_of_slow_loops(real: Shop, held: Shop) -> None:
     trio = gathered(real, seasons(USERS, 3, "f"), held, 10, RUN)
     sides = judged(trio, 60, RUN)
