@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.cli._proof import told as told_on_terminal
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.evaluation.ranking import evaluate
@@ -306,6 +307,9 @@ def test_the_proof_of_a_system_says_rows_or_labels_in_both_languages(
             best = "The best system without synthetic data is" if language == "en" else "最佳系统"
             assert best in text
         assert sentence in "\n".join(lines(changed))
+        shown = told_on_terminal(Proof(changed)).text(width=400)
+        assert sentence in shown
+        assert "Planted: it was not frozen." in shown
 
 
 def test_what_is_said_to_take_three_times_the_updates_takes_them(bench: Bench) -> None:

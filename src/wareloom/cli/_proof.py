@@ -49,7 +49,7 @@ def told(proof: Proof) -> Summary:
         ],
     )
     found.warn(*frozen(proof.data))
-    found.note(
-        story["rows"], story["finding"], *story["references"], story["slices"], story["power"]
-    )
+    # Whether rows help or labels do is told however little room there is.
+    found.fact("rows", story["rows"])
+    found.note(story["finding"], *story["references"], story["slices"], story["power"])
     return found.next(*story["next"][:1])
