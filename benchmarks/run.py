@@ -471,8 +471,8 @@ BENCHMARKS = {
         "Texts of drawn items, all kinds, both languages. *Unsupported*: claims that the machine check refuses. The "
         "oracle reads the catalogue's row alone, whole words and numbers, with no code of the check. A lie is a word "
         "of another item beside a claim. Bars: none unsupported, 90 % of the fields said, every planted lie found, "
-        "+ 1 % of NDCG@10 by keywords. Differences are paired over queries. What keywords add, titles said twice add "
-        "as well: they change weights and bring no new word.",
+        "+ 1 % of NDCG@10 by keywords. Differences are paired over queries. Keywords bring no new word: since BM25 "
+        "counts that a word is there at all they add nothing to it, no more than titles said twice.",
         _tables_texts.suggest,
     ),
     "behaviour_fidelity": Benchmark(
