@@ -218,5 +218,5 @@ def test_one_family_does_not_restore_anothers(tmp_path: Path) -> None:
     }
     with pytest.raises(SourceError, match="holds a mixer, not a ranker"):
         RANKERS.restore(tmp_path / "mixer")
-    with pytest.raises(SourceError, match=r"algorithm\.json is not there"):
+    with pytest.raises(SourceError, match=r"no such folder"):
         RANKERS.restore(tmp_path / "nothing")
