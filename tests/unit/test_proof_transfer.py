@@ -437,3 +437,33 @@ def test_workers_come_to_the_same(tmp_path: Path, other: Path) -> None:
     quick = asked(other, seeds=1, draws=1)
     alone = prove(HERE, quick, RUN)
     assert prove(HERE, quick, Run(seed=2, threads=2, jobs=2)).data == alone.data
+
+
+def test_repeating_its_own_log_misleads_nobody(other: Path) -> None:
+    """Where only popularity tells anything, a system that held back rows of its own believed their copies instead."""
+    rng = np.random.default_rng(5)
+    popular = [f"i{int(ITEMS * draw**2)}" for draw in rng.random(260 * 6)]
+    rows = {"user_id": [f"b{n // 6}" for n in range(len(popular))], "item_id": popular}
+    events = pl.DataFrame(rows).with_columns(event=pl.lit("purchase"))
+    here = Shop({"items": HERE.table("items"), "events": events})
+    proof = prove(here, asked(other, own=0.9, draws=1, seeds=1, repeats="mask"), RUN)
+    weights = {row["arm"]: row["weights"][0] for row in proof.data["training"]}
+    assert weights[REAL]["popularity"] == weights[REPEATED]["popularity"] == 1.0
+    assert means(proof)[REPEATED] == pytest.approx(means(proof)[REAL], rel=0.1)
+
+
+@pytest.mark.parametrize("by", ["leave-last-out", "time", "user"])
+def test_a_younger_shop_stops_by_its_own_users_alone(other: Path, by: Any) -> None:
+    study = Transfer(HERE, asked(other, own=0.25, split=SplitSettings(by=by)), RUN)
+    parts = study.prepare("shuffled")
+    own, held = study.share_of(parts.train, 1.0, RUN), study.held(parts)
+    everybody, mine = (set(part.table("events")["user_id"]) for part in (parts.train, own))
+    narrow = study.held_of(held, parts.train, own, RUN)
+    assert narrow is not None
+    asks = set(narrow.histories.users.ids)
+    assert asks & everybody == set(held.histories.users.ids) & mine
+    strangers = len(set(held.histories.users.ids) - everybody)
+    assert len(asks - everybody) == round(strangers * len(mine) / len(everybody))
+    assert len(narrow) == len(asks) > 0
+    assert strangers > 10 or by != "user"
+    assert study.held_of(held, parts.train, parts.train, RUN) is held

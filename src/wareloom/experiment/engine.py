@@ -242,7 +242,8 @@ class Bench:
         if cell.arm not in WITHOUT_POOL:
             data = study.training(cell, train, lambda: self.pool(cell), run)
         told = run.with_(updates=updates) if updates else run
-        ranker = study.fit(cell, data, self.held, told)
+        held = study.held_of(self.held, self.parts.train, train, run)
+        ranker = study.fit(cell, data, held, told)
         found = study.evaluate(ranker, self.task(cell.part), run)
         training = {study.rows: data.rows(study.rows)}
         if (taken := study.updates_of(ranker)) is not None:

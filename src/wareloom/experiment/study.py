@@ -197,6 +197,10 @@ class Study(ABC):
         """
         return None
 
+    def held_of(self, held: Held | None, whole: Shop, train: Shop, run: Run) -> Held | None:
+        """The part of `held` that a shop has which has `train` of the `whole` training part."""
+        return held
+
     def ranker(self, cell: Cell) -> Ranker:
         """Make what the arm trains."""
         return self._made()

@@ -43,7 +43,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.held import Held
 from wareloom.rankers.hybrid.stack import Stack
 from wareloom.sampling.generator import Generator
-from wareloom.shop import Shop
+from wareloom.shop import Log, Shop
 from wareloom.shop.keeps import worst, worst_said
 from wareloom.stats.bootstrap import combine, resample
 
@@ -201,6 +201,22 @@ class Transfer(Study):
         """The requests of the part: of all users, those too that the share leaves out of training."""
         return build_task(parts, part, self.settings.repeats)
 
+    def held(self, parts: Split) -> Held:
+        """The validation part, which is in no arm's training."""
+        return self.task(parts, "validation").held()
+
+    def held_of(self, held: Held | None, whole: Shop, train: Shop, run: Run) -> Held | None:
+        """What this shop's own users did; of users that are in no training part, the same share."""
+        if held is None or train is whole:
+            return held
+        everybody, own = (Log.of(part).users.ids.to_list() for part in (whole, train))
+        who = held.histories.users.ids
+        mine = who.is_in(own).to_numpy()
+        strangers = np.flatnonzero(~who.is_in(everybody).to_numpy())
+        dealt = run.rng("share", "held").permutation(strangers)
+        mine[dealt[: round(len(strangers) * len(own) / len(everybody))]] = True
+        return held.take(np.flatnonzero(mine))
+
     def pool(self, parts: Split, train: Shop, cell: Cell, run: Run) -> TransferPool:
         """What each other shop's generator draws, screened there, then put on this shop's items.
 
@@ -242,7 +258,8 @@ class Transfer(Study):
         self, name: str, train: Shop, task: Task, held: Held | None, run: Run
     ) -> Evaluation:
         """Train one of `beside` on what this shop has of its own, and measure it on the test part."""
-        return super().baseline(name, self.share_of(train, 1.0, run), task, held, run)
+        own = self.share_of(train, 1.0, run)
+        return super().baseline(name, own, task, self.held_of(held, train, own, run), run)
 
     def told(self, parts: Split, pool: Callable[[], TransferPool]) -> dict[str, Any]:
         """What was drawn in the other shops, what the screens took of it, and how it looks beside this shop's log."""

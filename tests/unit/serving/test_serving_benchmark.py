@@ -72,7 +72,8 @@ def test_a_load_that_nobody_answers_ends_by_the_clock(load: Any) -> None:
         found = load.loaded(asked, port, 200.0, 0.2, 3, grace=0.1)
     assert [status for _, status in found.took] == [200] * 6
     assert found.missing == 40 - 6
-    assert found.p(0.5) == found.seconds >= 0.3, "what is missing took as long as there was"
+    assert found.p(0.5) == found.seconds, "what is missing took as long as there was"
+    assert found.seconds > 0.2 + 0.1 - 1e-6, "and no less: floats of a clock may be a hair below"
     assert load._recovered(found, 200.0) == found.seconds
 
 
