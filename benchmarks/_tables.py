@@ -357,13 +357,17 @@ def mixers(figures: Figures) -> list[str]:
     return table(head, rows)
 
 
+SHARES = {"seen": "saw everything", "many": "none, eight times as many drawn"}
+"""What is said of the rows of the leak screen that name no share"""
+
+
 def leak(figures: Figures) -> list[str]:
     """How often each was refused, and what was counted."""
     rows = [
         (
             row["data"],
             row["generator"],
-            "saw everything" if row["share"] == "seen" else f"{row['share']:.1%}",
+            SHARES.get(row["share"]) or f"{row['share']:.1%}",
             f"{row['refused']} of {row['draws']}",
             *(f"{row[of]['held']:.0f} / {row[of]['expected']:.1f}" for of in ("pairs", "runs")),
         )

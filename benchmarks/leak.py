@@ -2,12 +2,12 @@
 
     python benchmarks/leak.py [--draws N] [--shares S ...] [--json FILE]
 
-Amazon Beauty, leave-last-out, whose items have texts, and YooChoose by time, whose items have none: each draw fits a
-generator on the training part alone, samples as many users as there are real ones, and puts the whole rows (training,
-validation and test) of a share of the held-out users among them under new names; `seen` fits on all parts. The screen
-is shown the validation and test parts, as in every proof. Bars: no honest draw is refused; of Beauty's draws with a
-planted 1 % all are, and of those of a `markov` or `teacher` that saw everything. Data: `WARELOOM_DATA`, else
-`../shared/data`.
+Amazon Beauty, leave-last-out, whose items have texts, and YooChoose by time and leave-last-out, whose items have none:
+each draw fits a generator on the training part alone, samples as many users as there are real ones, and puts the whole
+rows (training, validation and test) of a share of the held-out users among them under new names; `seen` fits on all
+parts, and `many` samples eight honest users for each real one. The screen is shown the validation and test parts, as in
+every proof. Bars: no honest draw is refused; of the draws with a planted 1 % all are, and of those of a `markov` or
+`teacher` that saw everything. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.readers import read
 from wareloom.shop import Log, Shop
 
-SHOPS = {"amazon_beauty": "leave-last-out", "yoochoose100k": "time"}
+SHOPS = (
+    ("amazon_beauty", "leave-last-out"),
+    ("yoochoose100k", "time"),
+    ("yoochoose100k", "leave-last-out"),
+)
+MANY = 8
+"""Users drawn for each real one where an honest generator draws many"""
 GENERATORS = ("independent", "markov", "teacher")
 
 
@@ -53,19 +59,21 @@ def measure(
     name: str, shop: str, parts: Split, draws: int, shares: list[float]
 ) -> list[dict[str, Any]]:
     """How often the screen refuses a generator with each share planted, and one that saw everything."""
-    found: dict[float | str, list[dict[str, Any]]] = {share: [] for share in (*shares, "seen")}
+    found: dict[float | str, list[dict[str, Any]]] = {
+        share: [] for share in (*shares, "many", "seen")
+    }
     for draw in range(draws):
         run, users = Run(seed=draw, threads=2), len(Log.of(parts.train).users)
-        honest, seen = (
-            SYNTHESIZERS.make(name).fit(part, run).sample(users, run)  # type: ignore[attr-defined]
+        honest, saw = (
+            SYNTHESIZERS.make(name).fit(part, run)  # type: ignore[attr-defined]
             for part in (parts.train, everything(parts))
         )
+        few = honest.sample(users, run)
+        samples = {"many": honest.sample(MANY * users, run), "seen": saw.sample(users, run)}
         for share, told in found.items():
-            made = (
-                seen
-                if share == "seen"
-                else planted(honest, parts, float(share), run.rng("planted", share))
-            )
+            made = samples.get(str(share))
+            if made is None:
+                made = planted(few, parts, float(share), run.rng("planted", share))
             told.append(SCREENS.make("leak").examine(made, parts.train, parts.held_out(), run))
     rows = []
     for share, told in found.items():
@@ -81,7 +89,7 @@ def measure(
             ]
         rows.append(row)
         print(
-            f"{shop:<14} {name:<12} {share!s:>6} planted: refused {row['refused']} of {draws}",
+            f"{shop:<29} {name:<12} {share!s:>6} planted: refused {row['refused']} of {draws}",
             flush=True,
         )
     return rows
@@ -89,10 +97,10 @@ def measure(
 
 def held(row: dict[str, Any]) -> bool:
     """Whether a row is as it should be, where the bars speak of it."""
-    if row["share"] == 0:
+    if row["share"] in (0, "many"):
         return bool(row["refused"] == 0)
     seen = row["share"] == "seen" and row["generator"] != "independent"
-    planted = row["share"] != "seen" and row["share"] >= 0.01 and row["data"] == "amazon_beauty"
+    planted = row["share"] != "seen" and row["share"] >= 0.01
     return bool(row["refused"] == row["draws"]) if seen or planted else True
 
 
@@ -103,11 +111,11 @@ def main() -> None:
     chosen = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, by in SHOPS.items():
-            found = split(read(data(name), to=f"{folder}/{name}"), SplitSettings(by=by))
+        for name, by in SHOPS:
+            found = split(read(data(name), to=f"{folder}/{name}-{by}"), SplitSettings(by=by))
             parts = Split(*(part.in_memory() for part in found), found.how)
             for generator in GENERATORS:
-                rows += measure(generator, name, parts, chosen.draws, chosen.shares)
+                rows += measure(generator, f"{name}, {by}", parts, chosen.draws, chosen.shares)
     write(chosen.json, "leak", machine(chosen.note), rows=rows, held=all(map(held, rows)))
 
 

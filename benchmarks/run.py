@@ -505,7 +505,7 @@ BENCHMARKS = {
         ("leak.py", "--draws", "3", "--shares", "0", "0.01"),
         "Honest generators, a share of the held-out users, whole, among what they made, and generators that saw all of "
         "the data. Medians of what was held and what decoys explain. Bars: no honest draw refused, every draw with 1 % "
-        "planted refused on Beauty, and every draw of a `markov` or `teacher` that saw everything.",
+        "planted refused, and every draw of a `markov` or `teacher` that saw everything.",
         _tables.leak,
     ),
     "attacks": Benchmark(

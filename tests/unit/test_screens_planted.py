@@ -300,6 +300,30 @@ def test_a_generator_that_reads_titles_is_no_leak() -> None:
     )
 
 
+def test_many_honest_walks_of_dense_sessions_are_no_leak_and_few_copied_ones_are(
+    real_data: Path, tmp_path: Path
+) -> None:
+    """Sessions keep to one kind of thing: what follows two items that belong together belongs to both."""
+    shop = read(real_data / "yoochoose100k", to=tmp_path / "shop")
+    found = split(shop, SplitSettings(by="leave-last-out"), None, Run(seed=0))
+    parts = Split(*(part.in_memory() for part in found), found.how)
+    fitted = SYNTHESIZERS.make("teacher").fit(parts.train, Run(seed=0))
+    made = fitted.sample(8 * len(Log.of(parts.train).users), Run(seed=1))
+    told = Leak().examine(made, parts.train, parts.held_out(), Run(seed=2))
+    assert told["runs"]["held"] > 100
+    assert told["runs"]["held"] < 1.5 * told["runs"]["expected"]
+    assert told["leak"] is False
+    test = parts.test.table("events")
+    some = test["session_id"].unique().sort()[::100]
+    rows = pl.concat([part.table("events") for part in parts], how="diagonal").filter(
+        pl.col("session_id").is_in(some.implode())
+    )
+    few = fitted.sample(len(Log.of(parts.train).users), Run(seed=1))
+    copies = rows.with_columns(session_id=pl.format("made-{}", "session_id"), origin=pl.lit(MADE))
+    both = few.with_tables(events=pl.concat([few.table("events"), copies], how="diagonal"))
+    assert Leak().examine(both, parts.train, parts.held_out(), Run(seed=2))["leak"] is True
+
+
 @pytest.mark.parametrize("name", ["markov", "teacher"])
 def test_honest_walks_of_sessions_without_texts_are_no_leak_and_leaking_ones_are(
     name: str, real_data: Path, tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ class Evidence:
     """
 
     def __init__(self, counts: sparse.csr_matrix, train: Shop, run: Run) -> None:
-        n = counts.shape[0]
+        self.counts, n = counts, counts.shape[0]
         self.company = _company(_some(Log.of(train), run))
         self.near = _Rows.of(self.company)
         chance = (
@@ -81,21 +82,40 @@ class Evidence:
         if self.words is not None:
             cosine = np.asarray(self.words[a].multiply(self.words[b]).sum(axis=1)).ravel()
             reads = np.searchsorted(READS, cosine, side="right")
-        near = np.asarray(self.company[a, b]).ravel() > 0 if len(a) else np.zeros(0, dtype=bool)
-        shared = np.asarray(self.company[a].multiply(self.company[b]).sum(axis=1)).ravel()
-        known = np.searchsorted(COMPANY, shared, side="right") * 2 + near
         parts = (
             reads * 2 + alike,
-            known,
+            self._known(a, b),
             step // 4,
             np.minimum(self.size[b] // 2, 15),
             step % 4,
             self.size[a] // 2,
         )
-        found = [np.zeros(len(a), dtype=np.int64)]
-        for part in parts:
-            found.append(found[-1] * 32 + part)
-        return found
+        return _divided(np.zeros(len(a), dtype=np.int64), parts)
+
+    def strata_of_runs(
+        self, before: np.ndarray, walked: np.ndarray, a: np.ndarray, b: np.ndarray
+    ) -> list[np.ndarray]:
+        """The same of runs (before, a, b), of which the synthetic data walks from `before` to a `walked` times.
+
+        What is bought in one session is all of one kind: b goes with what stood before a, too, and more so than decoys
+        that go with a alone.
+        """
+        often = np.minimum(np.floor(np.log2(1 + walked)), 31).astype(int)
+        wide = _divided(
+            np.zeros(len(a), dtype=np.int64),
+            (often, (before == b).astype(int), self._known(before, b)),
+        )
+        fine = self.strata(a, b)
+        return wide[:-1] + [wide[-1] * 32 ** len(fine) + each for each in fine]
+
+    def _known(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """The band of the company that two items share, and whether they are in each other's, int [pairs]."""
+        if len(a) == 0:
+            return np.zeros(0, dtype=int)
+        shared = np.asarray(self.company[a].multiply(self.company[b]).sum(axis=1)).ravel()
+        near = np.asarray(self.company[a, b]).ravel() > 0
+        known: np.ndarray = np.searchsorted(COMPANY, shared, side="right") * 2 + near
+        return known
 
     def decoys(
         self, source: np.ndarray, target: np.ndarray, number: int, rng: np.random.Generator
@@ -122,6 +142,14 @@ class Evidence:
         else:
             other = dealt
         return np.where(other >= 0, other, dealt)
+
+
+def _divided(first: np.ndarray, parts: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Codes that each part, of at most 32 values, divides further."""
+    found = [first]
+    for part in parts:
+        found.append(found[-1] * 32 + part)
+    return found
 
 
 def _some(log: Log, run: Run) -> Log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,12 +18,19 @@ from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.pairs import follow_counts
 from wareloom.shop.schema import REAL
 
-Look = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Of held-out events with given targets: which does training lack, and which does the synthetic data hold?"""
-TIMES = 2.5
-"""Times what decoys explain from which an excess of pairs counts."""
 DECOYS = 20
 """Decoy targets drawn for each held-out pair."""
+
+
+class Look(NamedTuple):
+    """What is asked of held-out events: int [n], the rows of the events, and their targets, real ones or decoys."""
+
+    holds: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    """Whether the synthetic data holds each"""
+    strata: Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
+    """Codes of their strata, see `Evidence.strata`"""
+    times: float
+    """Times what decoys explain from which an excess counts"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -37,8 +44,10 @@ class Leak(Screen):
     the company that they share, paths of two steps between them, and their popularity; a thin stratum leans on the
     wider one around it. Honest data, of a generator that knows the texts too, holds held-out pairs about as often as
     decoys of the same stratum, and, where items have no texts, up to twice as often: an excess counts from two and a
-    half times. The same is asked of runs, (two items, the held-out item that came next), that end in such a pair:
-    honest data holds next to none of them, so that few copied users show.
+    half times. The same is asked of runs, (two items, the held-out item that came next), that end in such a pair, so
+    that few copied users show. Their strata also hold how often the synthetic data walks the first step, and what
+    training says of the first item and the last. Honest data comes to 1.25 times where it holds many; an excess counts
+    from one and a half times.
     """
 
     looks_at: ClassVar[Literal["draws", "sample", "end"]] = "end"
@@ -81,24 +90,29 @@ class Leak(Screen):
         rng, of = run.rng("leak"), Evidence(counts, train, run)
         made = _runs(fake)
 
-        def pairs(rows: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return _values(counts, source[rows], target) == 0, _values(
-                walked, source[rows], target
-            ) > 0
-
-        def runs(rows: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return pairs(rows, target)[0], np.isin(_code(before[rows], source[rows], target), made)
-
-        found: dict[str, Any] = {"looked": True}
+        pairs = Look(
+            holds=lambda rows, aim: _values(walked, source[rows], aim) > 0,
+            strata=lambda rows, aim: of.strata(source[rows], aim),
+            times=2.5,
+        )
+        runs = Look(
+            holds=lambda rows, aim: np.isin(_code(before[rows], source[rows], aim), made),
+            strata=lambda rows, aim: of.strata_of_runs(
+                before[rows], _values(walked, before[rows], source[rows]), source[rows], aim
+            ),
+            times=1.5,
+        )
+        told = []
         for look, rows in ((pairs, np.arange(len(source))), (runs, np.flatnonzero(before >= 0))):
             if len(rows) > self.most_pairs:
                 rows = np.sort(rng.choice(rows, self.most_pairs, replace=False))
-            told = self._compare(look, rows, (source, target), of, rng)
-            if look is pairs:
-                found |= told | {"leak": told["leak"] and told["held"] > TIMES * told["expected"]}
-            else:
-                found["runs"] = told
-        return found | {"leak": found["leak"] or found["runs"]["leak"]}
+            told.append(self._compare(look, rows, (source, target), of, rng))
+        return {
+            "looked": True,
+            **told[0],
+            "leak": told[0]["leak"] or told[1]["leak"],
+            "runs": told[1],
+        }
 
     def _compare(
         self,
@@ -113,10 +127,9 @@ class Leak(Screen):
         held, strata, real = [], [], []
         for number in range(1 + DECOYS):
             aim = target if number == 0 else of.decoys(source, target, number, rng)
-            fresh, there = look(rows, aim)
-            fresh &= source != aim
-            held.append(there[fresh])
-            strata.append(np.stack(of.strata(source[fresh], aim[fresh])))
+            fresh = (_values(of.counts, source, aim) == 0) & (source != aim)
+            held.append(look.holds(rows[fresh], aim[fresh]))
+            strata.append(np.stack(look.strata(rows[fresh], aim[fresh])))
             real.append(np.full(fresh.sum(), number == 0))
         there, mine = np.concatenate(held), np.concatenate(real)
         rate = np.full(int(mine.sum()), there[~mine].mean() if (~mine).any() else 0.0)
@@ -127,7 +140,8 @@ class Leak(Screen):
             rate = (hits[code[mine]] + rate) / (n[code[mine]] + 1.0)
         expected, seen = float(rate.sum()), int(there[mine].sum())
         chance = float(stats.poisson.sf(seen - 1, max(expected, 1e-9))) if seen else 1.0
-        leak = chance < self.p_value and seen - expected > max(3.0, self.tolerance * len(rate))
+        least = max(3.0, self.tolerance * len(rate), (look.times - 1) * expected)
+        leak = chance < self.p_value and seen - expected > least
         return {
             "pairs": len(rate),
             "held": seen,
