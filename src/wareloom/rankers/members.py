@@ -68,6 +68,15 @@ def fit_members(
     return fitted, refused
 
 
+def parted(held: Held, members: Collection[str], run: Run) -> tuple[Held, Held]:
+    """Return the events that stop the members' training, and those that weigh them.
+
+    Two halves, so that no network is weighed by what stopped it; all for both where no member learns by chance.
+    """
+    stops = any(RANKERS.load(name.partition(" (")[0]).random for name in members)
+    return held.halves(run) if stops else (held, held)
+
+
 def member_scores(members: dict[str, Ranker], requests: Requests) -> dict[str, np.ndarray]:
     """Scores by member, above 0 where there is something to say: new float32 [requests, items] each.
 

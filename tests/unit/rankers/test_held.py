@@ -16,6 +16,7 @@ from wareloom.evaluation.tasks import build_task
 from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.arms import repeated
 from wareloom.rankers.held import Held
+from wareloom.rankers.hybrid.stack import Stack
 from wareloom.rankers.sequence.data import Layout, SequenceData
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 
@@ -106,6 +107,25 @@ def test_halves_part_the_requests(held: Held) -> None:
     assert sorted(users[0] + users[1]) == sorted(held.histories.users.ids.to_list())
     assert not set(users[0]) & set(users[1])
     assert abs(len(first) - len(second)) <= 1
+
+
+@pytest.mark.parametrize(("network", "share"), [(False, 1.0), (True, 0.5)])
+def test_without_a_network_all_that_is_held_weighs_a_stack(
+    parts: Split, held: Held, network: bool, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighed: list[int] = []
+    weigh = Stack._weigh
+
+    def watched(self: Stack, fitted: Any, given: Held, log: Log, run: Run) -> Any:
+        weighed.append(len(given))
+        return weigh(self, fitted, given, log, run)
+
+    monkeypatch.setattr(Stack, "_weigh", watched)
+    more = {"sasrec (text)": QUICK | {"epochs": 1}} if network else {}
+    stack = Stack(members=("transitions", "item_knn", *more), member_settings=more)
+    stack.fit(parts.train, RUN, held=held)
+    stack.of(stack.members_, Log.of(parts.train), held, RUN)
+    assert weighed == [pytest.approx(share * len(held), abs=1)] * 2
 
 
 def test_answers_follow_into_another_catalogue(held: Held) -> None:

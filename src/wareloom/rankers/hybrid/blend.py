@@ -17,7 +17,7 @@ from wareloom.rankers.candidates import climb
 from wareloom.rankers.held import FEWEST, Held, hold_back
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.hybrid import _maps
-from wareloom.rankers.members import fit_members, gather, member_scores, prior
+from wareloom.rankers.members import fit_members, gather, member_scores, parted, prior
 from wareloom.rankers.neighbourhood import sum_rows
 from wareloom.rankers.vectors import axes, projected, unit_rows
 from wareloom.shop import Log, Requests, Shop
@@ -108,7 +108,7 @@ class Blend(Ranker):
             name: self.member_settings.get(name, {})
             for name in (*self.collaborative, *self.content)
         }
-        stopping, weighing = (None, None) if self._held is None else self._held.halves(run)
+        stopping, weighing = (None, None) if self._held is None else parted(self._held, asked, run)
         self.members_, self.left_out_ = fit_members(asked, log, shop, run, held=stopping)
         self.popularity_ = popularity(log)
         taking_part = {name: asked[name] for name in self.members_}

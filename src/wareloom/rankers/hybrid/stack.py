@@ -16,7 +16,7 @@ from wareloom.rankers.candidates import climb_often
 from wareloom.rankers.content.base import of_content
 from wareloom.rankers.held import FEWEST, Held, hold_back
 from wareloom.rankers.history import popularity, tail
-from wareloom.rankers.members import fit_members, gather, member_scores, prior
+from wareloom.rankers.members import fit_members, gather, member_scores, parted, prior
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.keeps import Keeps
 
@@ -28,9 +28,9 @@ class Stack(Ranker):
     The members are fitted without the last events of some users; the weights are those under which the sum ranks these
     events highest (coordinate ascent on the metric itself); then the members are fitted anew on all. Where events are
     held out of everything (`Ranker.fit`, `held`), the members are fitted once; one half of these events stops the
-    training of networks, the other gives the weights. Each member's scores count as they are, in units of the mean of
-    its highest, so that a member that knows little of a request says little. A member that the shop gives nothing to
-    learn from, such as text, is left out; `left_out_` says why.
+    training of networks, the other gives the weights; without networks, all of them do. Each member's scores count as
+    they are, in units of the mean of its highest, so that a member that knows little of a request says little. A member
+    that the shop gives nothing to learn from, such as text, is left out; `left_out_` says why.
 
     Synthetic rows and soft labels teach the members that `real_alone` does not name.
 
@@ -94,7 +94,7 @@ class Stack(Ranker):
             scale, weights, before = self._learn(asked, log, shop, run)
             self.members_, self.left_out_ = self._fitted(asked, log, shop, run, before)
         else:
-            stopping, weighing = self._held.halves(run)
+            stopping, weighing = parted(self._held, asked, run)
             self.members_, self.left_out_ = self._fitted(asked, log, shop, run, held=stopping)
             scale, weights = self._weigh(self.members_, weighing.draw(self.held, run), log, run)
         self._put_together(log, scale, weights)
@@ -102,13 +102,13 @@ class Stack(Ranker):
     def of(self, members: dict[str, Ranker], log: Log, held: Held, run: Run) -> Self:
         """Put fitted members together, with weights learned on what is held out of `log`; see `Ranker.fit`.
 
-        Their training was stopped by the first of `held.halves(run)`; the second is looked at here.
+        Networks among them were stopped by the first of `held.halves(run)`; see `parted` for what is looked at here.
         """
         self._forget()
         self.items_ = log.items.ids
         self.members_, self.left_out_ = members, {}
         with run.limits():
-            _, weighing = held.into(log.items).halves(run)
+            _, weighing = parted(held.into(log.items), members, run)
             scale, weights = self._weigh(members, weighing.draw(self.held, run), log, run)
             self._put_together(log, scale, weights)
         return self
